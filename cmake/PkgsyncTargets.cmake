@@ -20,7 +20,8 @@ function(pkgsync_library name)
     add_library(${name} STATIC ${arg_SOURCES})
     target_sources(${name} PUBLIC
         FILE_SET HEADERS BASE_DIRS include FILES ${headers})
-    set_target_properties(${name} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
+    set_target_properties(${name} PROPERTIES
+        VERIFY_INTERFACE_HEADER_SETS ON LINKER_LANGUAGE C)
     target_link_libraries(${name} PUBLIC ${arg_LINKS}
         PRIVATE pkgsync_flags ${arg_PRIVATE_LINKS})
 endfunction()

@@ -27,7 +27,6 @@ void ps_arena_release(struct ps_arena *a); /* ready to use again */
 void *ps_arena_alloc(struct ps_arena *a, size_t count, size_t size);
 char *ps_arena_strdup(struct ps_arena *a, const char *z); /* NULL gives NULL */
 char *ps_arena_dup(struct ps_arena *a, struct ps_str s);  /* NUL-terminated */
-char *ps_arena_format(struct ps_arena *a, const char *fmt, ...)
-    PS_PRINTF(2, 3);
+char *ps_arena_format(struct ps_arena *a, const char *fmt, ...) PS_PRINTF(2, 3);
 
 #endif

@@ -19,9 +19,9 @@
 struct ps_buf {
     char *data; /* owned; NULL while nothing was appended */
     size_t len;
-    size_t cap;      /* bytes allocated */
-    size_t max;      /* never longer than this */
-    bool overflow;   /* something did not fit */
+    size_t cap;    /* bytes allocated */
+    size_t max;    /* never longer than this */
+    bool overflow; /* something did not fit */
 };
 
 #define PS_BUF_INIT(limit) ((struct ps_buf){ .max = (limit) })

@@ -13,7 +13,7 @@
 #include "pkgsync/error.h"
 
 struct ps_dirs {
-    char *cache;  /* all owned, absolute, existing after ps_dirs_init() */
+    char *cache; /* all owned, absolute, existing after ps_dirs_init() */
     char *data;
     char *state;
     char *config; /* need not exist */

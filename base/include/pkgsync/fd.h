@@ -36,8 +36,7 @@ PS_MUST_USE int ps_read_file_at(int dir, const char *path, struct ps_buf *out,
  * fsync, rename, fsync of the directory.
  */
 PS_MUST_USE int ps_write_file_at(int dir, const char *path, const void *data,
-                                 size_t len, mode_t mode,
-                                 struct ps_error *err);
+                                 size_t len, mode_t mode, struct ps_error *err);
 
 /*
  * Copy from the present offset to the end.  Uses a reflink where the file

@@ -13,9 +13,9 @@
 
 #include "pkgsync/error.h"
 
-void *ps_calloc(size_t count, size_t size);          /* zeroed */
+void *ps_calloc(size_t count, size_t size);           /* zeroed */
 void *ps_realloc(void *p, size_t count, size_t size); /* checked product */
-char *ps_strdup(const char *z);                      /* NULL gives NULL */
+char *ps_strdup(const char *z);                       /* NULL gives NULL */
 char *ps_strndup(const char *data, size_t len);
 char *ps_format(const char *fmt, ...) PS_PRINTF(1, 2);
 

@@ -35,8 +35,8 @@ struct ps_process_spec {
     ps_sink_fn *sink;        /* Optional: standard error, and output too
                                 unless `out` is set.  NULL: discarded */
     void *sink_user;
-    uint64_t wall_limit_ms;  /* 0: none */
-    const int *pass_fds;     /* Optional: stay open under the same numbers */
+    uint64_t wall_limit_ms; /* 0: none */
+    const int *pass_fds;    /* Optional: stay open under the same numbers */
     size_t pass_fd_count;
 };
 

@@ -40,12 +40,12 @@ struct ps_run_spec {
     const struct ps_mount *mounts;
     size_t mount_count;
 
-    const char *out_path; /* where the output directory appears inside, or
-                             NULL for none */
-    int out_dir;          /* host directory that receives its contents after
-                             exit status 0; borrowed; -1 for none */
-    uint64_t out_max_bytes;  /* Required with out_path */
-    uint64_t out_max_files;  /* Required with out_path */
+    const char *out_path;   /* where the output directory appears inside, or
+                               NULL for none */
+    int out_dir;            /* host directory that receives its contents after
+                               exit status 0; borrowed; -1 for none */
+    uint64_t out_max_bytes; /* Required with out_path */
+    uint64_t out_max_files; /* Required with out_path */
 
     uint64_t tmp_max_bytes;    /* each of /tmp, scratch; 0: 1 GiB */
     uint64_t tmp_max_inodes;   /* 0: 200,000 */

@@ -28,10 +28,10 @@ bool ps_str_equal(struct ps_str a, struct ps_str b);
 bool ps_str_is(struct ps_str s, const char *z);
 bool ps_str_starts(struct ps_str s, const char *prefix);
 bool ps_str_ends(struct ps_str s, const char *suffix);
-struct ps_str ps_str_trim(struct ps_str s);             /* ASCII blanks */
-struct ps_str ps_str_skip(struct ps_str s, size_t n);   /* n clamped */
-struct ps_str ps_str_first(struct ps_str s, size_t n);  /* n clamped */
-char *ps_str_dup(struct ps_str s);                      /* caller frees */
+struct ps_str ps_str_trim(struct ps_str s);            /* ASCII blanks */
+struct ps_str ps_str_skip(struct ps_str s, size_t n);  /* n clamped */
+struct ps_str ps_str_first(struct ps_str s, size_t n); /* n clamped */
+char *ps_str_dup(struct ps_str s);                     /* caller frees */
 
 /*
  * Split *rest at the first (or, with _last, the last) `sep`: the part before

@@ -6,7 +6,7 @@
 
 #define PS_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define PS_CONTAINER_OF(ptr, type, member) \
-    ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 #define PS_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define PS_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define PS_KIB(n) ((uint64_t)(n) << 10)
