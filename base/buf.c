@@ -25,14 +25,15 @@ void ps_buf_clear(struct ps_buf *b)
 /* Room for `len` more bytes and the NUL; how many of them fit under the cap. */
 static size_t reserve(struct ps_buf *b, size_t len)
 {
-    size_t fits = PS_MIN(len, b->max - b->len);
+    size_t max = PS_MIN(b->max, SIZE_MAX - 1); /* the NUL counts too */
+    size_t fits = PS_MIN(len, max - b->len);
 
     if (fits < len)
         b->overflow = true;
     if (b->len + fits + 1 > b->cap) {
         size_t want = PS_MAX(b->len + fits + 1, b->cap * 2);
 
-        b->cap = PS_MIN(PS_MAX(want, 64), b->max + 1);
+        b->cap = PS_MIN(PS_MAX(want, 64), max + 1);
         b->data = ps_realloc(b->data, b->cap, 1);
     }
     return fits;

@@ -7,12 +7,11 @@
 
 int ps_cancel_init(struct ps_cancel *c, struct ps_error *err)
 {
-    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-
-    if (fd < 0)
-        return ps_fail_errno(err, errno, "eventfd");
-    c->fd = fd;
+    /* Also after a failure the token can be released. */
     atomic_init(&c->fired, 0);
+    c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (c->fd < 0)
+        return ps_fail_errno(err, errno, "eventfd");
     return PS_OK;
 }
 

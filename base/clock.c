@@ -25,7 +25,8 @@ void ps_rfc3339(int64_t unix_s, char out[PS_RFC3339_SIZE])
     time_t t = (time_t)unix_s;
     struct tm tm;
 
-    out[0] = '\0';
-    if (gmtime_r(&t, &tm))
-        (void)strftime(out, PS_RFC3339_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    /* strftime() leaves anything behind when the text does not fit. */
+    if (!gmtime_r(&t, &tm) ||
+        strftime(out, PS_RFC3339_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        out[0] = '\0';
 }

@@ -178,8 +178,9 @@ struct ps_sha256 ps_hmac_sha256(const void *key, size_t key_len,
     struct ps_sha256 out;
     unsigned size = PS_SHA256_SIZE;
 
-    must(key_len <= INT_MAX && HMAC(EVP_sha256(), key, (int)key_len, data, len,
-                                    out.bytes, &size) != NULL);
+    /* A NULL key means "the key of the last call" to OpenSSL. */
+    must(key_len <= INT_MAX && HMAC(EVP_sha256(), key ? key : "", (int)key_len,
+                                    data, len, out.bytes, &size) != NULL);
     return out;
 }
 

@@ -45,11 +45,15 @@ static void text_append(char *text, const char *fmt, ...)
 int ps_vfail(struct ps_error *err, int code, int os_errno, const char *why,
              const char *fmt, va_list ap)
 {
+    char text[PS_ERROR_TEXT_MAX];
+
+    /* Not into err->text: it may be one of the arguments. */
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    if (why)
+        text_append(text, ": %s", why);
     err->code = code;
     err->os_errno = os_errno;
-    (void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
-    if (why)
-        text_append(err->text, ": %s", why);
+    memcpy(err->text, text, strlen(text) + 1);
     return code;
 }
 
@@ -79,14 +83,14 @@ int ps_fail_errno(struct ps_error *err, int errnum, const char *fmt, ...)
 
 int ps_context(struct ps_error *err, const char *fmt, ...)
 {
-    char before[PS_ERROR_TEXT_MAX];
+    char text[PS_ERROR_TEXT_MAX];
     va_list ap;
 
-    memcpy(before, err->text, sizeof(before));
     va_start(ap, fmt);
-    (void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    text_append(err->text, ": %s", before);
+    text_append(text, ": %s", err->text);
+    memcpy(err->text, text, strlen(text) + 1);
     return err->code;
 }
 
@@ -128,6 +132,7 @@ int ps_code_from_errno(int errnum)
         { ELOOP, PS_EINVALID },
         { ENAMETOOLONG, PS_EINVALID },
         { ENOSYS, PS_EUNSUPPORTED },
+        { EOPNOTSUPP, PS_EUNSUPPORTED },
         { ECONNREFUSED, PS_EUNREACHABLE },
         { EHOSTUNREACH, PS_EUNREACHABLE },
         { ENETUNREACH, PS_EUNREACHABLE },

@@ -4,7 +4,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "pkgsync/buf.h"
 #include "pkgsync/cleanup.h"
+
+#define LINE_MAX_BYTES ((size_t)64 * 1024)
 
 static atomic_int log_level = PS_LOG_WARN;
 
@@ -13,9 +16,23 @@ void ps_log_set_level(enum ps_log_level level)
     atomic_store(&log_level, (int)level);
 }
 
+/* A value may hold what somebody else wrote: no line breaks, no escapes. */
+static void add_printable(struct ps_buf *line, const char *text)
+{
+    for (const char *p = text; *p; p++) {
+        unsigned char c = (unsigned char)*p;
+
+        if (c < 0x20 || c == 0x7f)
+            ps_buf_addf(line, "\\x%02x", c);
+        else
+            ps_buf_addc(line, *p);
+    }
+}
+
 void ps_log(enum ps_log_level level, const char *event, const char *fmt, ...)
 {
     static const char *const names[] = { "error", "warn", "info", "debug" };
+    PS_AUTO_BUF struct ps_buf line = PS_BUF_INIT(LINE_MAX_BYTES);
     PS_AUTO_FREE char *text = NULL;
     va_list ap;
     int len = 0;
@@ -25,7 +42,9 @@ void ps_log(enum ps_log_level level, const char *event, const char *fmt, ...)
     va_start(ap, fmt);
     len = vasprintf(&text, fmt, ap);
     va_end(ap);
+    ps_buf_addf(&line, "%s %s%s", names[level], event, len > 0 ? " " : "");
+    if (len > 0)
+        add_printable(&line, text);
     /* One call, so that lines of several threads do not mix. */
-    (void)fprintf(stderr, "%s %s %s\n", names[level], event,
-                  len < 0 ? "" : text);
+    (void)fprintf(stderr, "%s\n", ps_buf_z(&line));
 }

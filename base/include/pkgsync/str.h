@@ -7,6 +7,7 @@
 #ifndef PKGSYNC_STR_H
 #define PKGSYNC_STR_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,8 +19,9 @@ struct ps_str {
     size_t len;
 };
 
-/* For printf: "%.*s", PS_STR_FMT(view). */
-#define PS_STR_FMT(s) (int)(s).len, (s).data ? (s).data : ""
+/* For printf: "%.*s", PS_STR_FMT(view).  Cut at INT_MAX bytes. */
+#define PS_STR_FMT(s) \
+    (int)((s).len < INT_MAX ? (s).len : INT_MAX), (s).data ? (s).data : ""
 #define PS_STR_LIT(lit) \
     ((struct ps_str){ .data = (lit), .len = sizeof(lit) - 1 })
 
