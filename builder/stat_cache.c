@@ -40,12 +40,15 @@
 #include "pkgsync/util.h"
 #include "tree_private.h"
 
-#define CACHE_MAGIC "PKGSYNCT"
 #define CACHE_VERSION 1u
 #define HEADER_SIZE 60u
 #define RECORD_SIZE 92u /* without the path */
 #define CACHE_MAX_BYTES ((size_t)512 << 20)
 #define MAX_IDLE 8u
+
+static const unsigned char magic[8] = {
+    'P', 'K', 'G', 'S', 'Y', 'N', 'C', 'T'
+};
 
 #define NS_PER_S INT64_C(1000000000)
 /* Linux stamps with a clock that ticks every 10 ms at worst; FAT keeps two
@@ -205,7 +208,8 @@ bool ps_stat_cache_take(struct ps_stat_cache *c, const void *data, size_t len)
 
     if (len < HEADER_SIZE + PS_SHA256_SIZE)
         return false;
-    if (memcmp(p, CACHE_MAGIC, 8) != 0 || get_u32(p + 8) != CACHE_VERSION ||
+    if (memcmp(p, magic, sizeof(magic)) != 0 ||
+        get_u32(p + 8) != CACHE_VERSION ||
         memcmp(p + 16, c->id.bytes, PS_SHA256_SIZE) != 0)
         return false;
     sum = ps_sha256_of(p, len - PS_SHA256_SIZE);
@@ -327,7 +331,7 @@ void ps_stat_cache_save(struct ps_stat_cache *c)
         advance(c);
     }
 
-    memcpy(head, CACHE_MAGIC, 8);
+    memcpy(head, magic, sizeof(magic));
     put_u32(head + 8, CACHE_VERSION);
     put_u32(head + 12, c->count);
     memcpy(head + 16, c->id.bytes, PS_SHA256_SIZE);

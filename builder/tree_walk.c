@@ -334,7 +334,8 @@ static int pop(struct walk *w, struct ps_error *err)
 
 /* --- visits --------------------------------------------------------------- */
 
-static int visit(struct walk *w, struct ps_tree_entry *e, struct ps_error *err)
+static int visit(struct walk *w, const struct ps_tree_entry *e,
+                 struct ps_error *err)
 {
     if (++w->visited > w->in->max_entries)
         return ps_fail(err, PS_ETOOBIG,
@@ -455,9 +456,10 @@ static int visit_dir(struct walk *w, const struct ps_tree_item *item,
     return enter(w, item->name, !belongs, by_pattern, err);
 }
 
-static int visit_file(struct walk *w, struct ps_tree_entry *e,
+static int visit_file(struct walk *w, const struct ps_tree_entry *e,
                       struct ps_error *err)
 {
+    struct ps_tree_entry file = *e;
     struct stat st;
 
     if (fstatat(e->dir, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
@@ -467,8 +469,8 @@ static int visit_file(struct walk *w, struct ps_tree_entry *e,
     }
     if (!S_ISREG(st.st_mode))
         return changed(w, err);
-    e->st = &st;
-    return visit(w, e, err);
+    file.st = &st;
+    return visit(w, &file, err);
 }
 
 /* A link to a virtual environment elsewhere is one, and left out. */
@@ -479,9 +481,10 @@ static bool leads_to_venv(const struct ps_tree_entry *e)
     return faccessat(e->dir, mark, F_OK, 0) == 0;
 }
 
-static int visit_link(struct walk *w, struct ps_tree_entry *e,
+static int visit_link(struct walk *w, const struct ps_tree_entry *e,
                       struct ps_error *err)
 {
+    struct ps_tree_entry link = *e;
     char target[PATH_MAX] = "";
     ssize_t len = readlinkat(e->dir, e->name, target, sizeof(target) - 1);
 
@@ -504,8 +507,8 @@ static int visit_link(struct walk *w, struct ps_tree_entry *e,
                             "elsewhere; replace it by a copy or leave it out "
                             "with --exclude");
     }
-    e->target = target;
-    return visit(w, e, err);
+    link.target = target;
+    return visit(w, &link, err);
 }
 
 static int refuse_special(const struct ps_tree_entry *e, struct ps_error *err)
