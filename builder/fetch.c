@@ -1,0 +1,283 @@
+#include "pkgsync/fetch.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fetch_private.h"
+#include "pkgsync/cleanup.h"
+#include "pkgsync/clock.h"
+#include "pkgsync/fd.h"
+#include "pkgsync/mem.h"
+
+#define WHEEL_MAX (UINT64_C(8) << 30)
+#define NOTE_MAX ((size_t)1024 * 1024)
+
+static int by_name(const void *a, const void *b)
+{
+    const struct ps_wheel_file *x = a;
+    const struct ps_wheel_file *y = b;
+
+    return strcmp(x->name, y->name);
+}
+
+/* <cache>/wheelhouse/<sha256>/<name>; in the arena. */
+static const char *house_path(const struct ps_fetch *f,
+                              const struct ps_sha256 *sha256, const char *name)
+{
+    char hex[PS_SHA256_HEX_SIZE];
+
+    ps_sha256_hex(sha256, hex);
+    return ps_arena_format(f->arena, "%s/wheelhouse/%s/%s", f->cache_dir, hex,
+                           name);
+}
+
+static int store_one(const struct ps_fetch *f, const char *dest,
+                     const char *name, struct ps_wheel_file *out,
+                     struct ps_error *err)
+{
+    PS_AUTO_FREE char *from = ps_format("%s/%s", dest, name);
+    PS_AUTO_FREE char *dir = NULL;
+    int rc = ps_sha256_file(from, WHEEL_MAX, &out->sha256, NULL, err);
+
+    if (rc < 0)
+        return rc;
+    out->name = ps_arena_strdup(f->arena, name);
+    out->path = house_path(f, &out->sha256, name);
+    dir = ps_strdup(out->path);
+    *strrchr(dir, '/') = '\0';
+    rc = ps_mkdirs(dir, 0755, err);
+    /* rename(2) replaces an equal file: whoever comes second does no harm. */
+    if (rc == PS_OK && rename(from, out->path) < 0)
+        rc = ps_fail_errno(err, errno, "move '%s' to '%s'", from, out->path);
+    return rc;
+}
+
+int ps_fetch_store(const struct ps_fetch *f, const char *dest,
+                   struct ps_wheel_set *out, struct ps_error *err)
+{
+    PS_AUTO_DIR DIR *dir = opendir(dest);
+    struct ps_wheel_file *files = NULL;
+    size_t count = 0;
+    size_t cap = 0;
+    struct dirent *e = NULL;
+
+    if (!dir)
+        return ps_fail_errno(err, errno, "open directory '%s'", dest);
+    while ((e = readdir(dir)) != NULL) {
+        if (e->d_name[0] == '.')
+            continue;
+        if (count == cap) {
+            struct ps_wheel_file *more = NULL;
+
+            cap = cap ? cap * 2 : 16;
+            more = ps_arena_alloc(f->arena, cap, sizeof(*more));
+            if (count > 0)
+                memcpy(more, files, count * sizeof(*more));
+            files = more;
+        }
+        if (store_one(f, dest, e->d_name, &files[count], err) < 0)
+            return err->code;
+        count++;
+    }
+    if (count > 0)
+        qsort(files, count, sizeof(*files), by_name);
+    *out = (struct ps_wheel_set){ .files = files, .count = count };
+    return PS_OK;
+}
+
+json_t *ps_wheel_set_json(const struct ps_wheel_set *set)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < set->count; i++) {
+        char hex[PS_SHA256_HEX_SIZE];
+
+        ps_sha256_hex(&set->files[i].sha256, hex);
+        json_array_append_new(
+            list, json_pack("{s:o, s:s}", "name",
+                            ps_json_string(set->files[i].name), "sha256", hex));
+    }
+    return list;
+}
+
+/* The URL without "user:password@", as a JSON string. */
+static json_t *url_without_secret(const char *url)
+{
+    const char *scheme = strstr(url, "://");
+    const char *host = scheme ? scheme + 3 : url;
+    const char *path = host + strcspn(host, "/");
+    const char *at = memrchr(host, '@', (size_t)(path - host));
+    PS_AUTO_FREE char *clean =
+        at ? ps_format("%.*s%s", (int)(host - url), url, at + 1) : NULL;
+
+    return ps_json_string(clean ? clean : url);
+}
+
+static json_t *url_list(const char *const *urls)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; urls && urls[i]; i++)
+        json_array_append_new(list, url_without_secret(urls[i]));
+    return list;
+}
+
+json_t *ps_index_identity(const struct ps_index *index)
+{
+    /* Settings that reach pip by its environment are settings as well. */
+    static const char *const variables[] = {
+        "PIP_INDEX_URL",   "PIP_EXTRA_INDEX_URL",
+        "PIP_FIND_LINKS",  "PIP_NO_INDEX",
+        "PIP_PRE",         "PIP_CONSTRAINT",
+        "PIP_CONFIG_FILE",
+    };
+    json_t *id = json_pack(
+        "{s:o, s:o, s:o, s:b}", "index_url",
+        index->index_url ? url_without_secret(index->index_url) : json_null(),
+        "extra_index_urls", url_list(index->extra_index_urls), "find_links",
+        url_list(index->find_links), "no_index", index->no_index);
+
+    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+        const char *value = getenv(variables[i]);
+
+        if (value)
+            json_object_set_new(id, variables[i], url_without_secret(value));
+    }
+    return id;
+}
+
+/* Where a resolution of these requirements is kept; caller frees. */
+static char *note_path(const struct ps_fetch *f)
+{
+    PS_AUTO_JSON json_t *wanted = json_array();
+    PS_AUTO_JSON json_t *id = NULL;
+    char hex[PS_SHA256_HEX_SIZE];
+    struct ps_sha256 digest;
+
+    for (size_t i = 0; f->requirements[i]; i++)
+        json_array_append_new(wanted, ps_json_string(f->requirements[i]));
+    id = json_pack("{s:O, s:o, s:o}", "requirements", wanted, "index",
+                   ps_index_identity(f->index), "python",
+                   ps_python_identity(f->python));
+    digest = ps_json_digest(id);
+    ps_sha256_hex(&digest, hex);
+    return ps_format("%s/resolved/%s.json", f->cache_dir, hex);
+}
+
+static int note_files(const struct ps_fetch *f, const json_t *note,
+                      struct ps_wheel_set *out, struct ps_error *err)
+{
+    const json_t *list = json_object_get(note, "files");
+    size_t count = json_array_size(list);
+    struct ps_wheel_file *files =
+        ps_arena_alloc(f->arena, count, sizeof(*files));
+
+    for (size_t i = 0; i < count; i++) {
+        const json_t *item = json_array_get(list, i);
+        const char *name = NULL;
+        const char *hex = NULL;
+
+        if (ps_json_get_string(item, "name", &name, err) < 0 ||
+            ps_json_get_string(item, "sha256", &hex, err) < 0 ||
+            ps_sha256_parse(ps_str_from(hex), &files[i].sha256, err) < 0)
+            return err->code;
+        files[i].name = ps_arena_strdup(f->arena, name);
+        files[i].path = house_path(f, &files[i].sha256, name);
+        if (access(files[i].path, R_OK) < 0)
+            return ps_fail(err, PS_ENOTFOUND, "'%s' is gone", files[i].path);
+    }
+    *out = (struct ps_wheel_set){ .files = files, .count = count };
+    return PS_OK;
+}
+
+static bool note_read(const struct ps_fetch *f, const char *path,
+                      struct ps_wheel_set *out)
+{
+    PS_AUTO_BUF struct ps_buf text = PS_BUF_INIT(NOTE_MAX);
+    PS_AUTO_JSON json_t *note = NULL;
+    struct ps_error ignored = PS_ERROR_INIT;
+    struct stat st;
+    uint64_t now_s = ps_now_ms() / 1000;
+
+    if (f->index->keep_s == 0 || stat(path, &st) < 0 ||
+        (uint64_t)st.st_mtim.tv_sec + f->index->keep_s < now_s)
+        return false;
+    return ps_read_file_at(AT_FDCWD, path, &text, &ignored) == PS_OK &&
+           ps_json_parse(ps_buf_str(&text), path, &note, &ignored) == PS_OK &&
+           note_files(f, note, out, &ignored) == PS_OK;
+}
+
+static void note_write(const char *path, const struct ps_wheel_set *set)
+{
+    PS_AUTO_JSON json_t *note =
+        json_pack("{s:o}", "files", ps_wheel_set_json(set));
+    PS_AUTO_FREE char *text = ps_json_canonical(note);
+    PS_AUTO_FREE char *dir = ps_strdup(path);
+    struct ps_error ignored = PS_ERROR_INIT;
+
+    *strrchr(dir, '/') = '\0';
+    /* Not being able to keep it costs time, nothing else. */
+    if (ps_mkdirs(dir, 0700, &ignored) == PS_OK)
+        (void)!ps_write_file_at(AT_FDCWD, path, text, strlen(text), 0600,
+                                &ignored);
+}
+
+static int fetch_now(const struct ps_fetch *f, struct ps_wheel_set *out,
+                     struct ps_error *err)
+{
+    PS_AUTO_FREE char *parent = ps_format("%s/tmp", f->cache_dir);
+    PS_AUTO_FREE char *dest = NULL;
+    struct ps_error ignored = PS_ERROR_INIT;
+    int rc = ps_make_temp_dir(parent, "fetch-", &dest, err);
+
+    if (rc < 0)
+        return rc;
+    rc = ps_pip_download(f, dest, err);
+    if (rc == PS_OK)
+        rc = ps_fetch_store(f, dest, out, err);
+    (void)!ps_remove_tree_at(AT_FDCWD, dest, &ignored);
+    return rc;
+}
+
+int ps_fetch_wheels(struct ps_arena *arena, const char *const *requirements,
+                    const struct ps_index *index,
+                    const struct ps_python *python, const char *cache_dir,
+                    ps_sink_fn *log, void *log_user,
+                    const struct ps_cancel *cancel, struct ps_wheel_set *out,
+                    struct ps_error *err)
+{
+    const struct ps_fetch f = {
+        .arena = arena,
+        .requirements = requirements,
+        .index = index,
+        .python = python,
+        .cache_dir = cache_dir,
+        .log = log,
+        .log_user = log_user,
+        .cancel = cancel,
+    };
+    PS_AUTO_FREE char *note = note_path(&f);
+    int rc = 0;
+
+    for (size_t i = 0; requirements[i]; i++) {
+        rc = ps_check_requirement(requirements[i], err);
+        if (rc < 0)
+            return rc;
+    }
+    if (!requirements[0]) {
+        *out = (struct ps_wheel_set){ .count = 0 };
+        return PS_OK;
+    }
+    if (note_read(&f, note, out))
+        return PS_OK;
+    rc = fetch_now(&f, out, err);
+    if (rc == PS_OK)
+        note_write(note, out);
+    return rc;
+}

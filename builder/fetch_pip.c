@@ -1,0 +1,213 @@
+/* The person's pip, in its one role: fetching wheels from an index. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "build_private.h"
+#include "fetch_private.h"
+#include "pkgsync/cleanup.h"
+#include "pkgsync/fd.h"
+#include "pkgsync/mem.h"
+
+#define PIP_LIMIT_MS ((uint64_t)30 * 60 * 1000)
+#define PIP_WHEEL_MAX (UINT64_C(64) << 20)
+
+struct args {
+    const char **items; /* owned */
+    size_t count;
+};
+
+static void args_add(struct args *a, const char *text)
+{
+    a->items = ps_realloc(a->items, a->count + 2, sizeof(*a->items));
+    a->items[a->count++] = text;
+    a->items[a->count] = NULL;
+}
+
+static void args_add_each(struct args *a, const char *flag,
+                          const char *const *values)
+{
+    for (size_t i = 0; values && values[i]; i++) {
+        args_add(a, flag);
+        args_add(a, values[i]);
+    }
+}
+
+/* Unpacked beside, then renamed into place: half of it is never seen. */
+static int unpack_pip(const struct ps_python *python, const char *cache_dir,
+                      const char *dir, const struct ps_cancel *cancel,
+                      struct ps_error *err)
+{
+    PS_AUTO_BUF struct ps_buf out = PS_BUF_INIT(4096);
+    PS_AUTO_FREE char *parent = ps_format("%s/pip", cache_dir);
+    PS_AUTO_FREE char *temp = NULL;
+    struct ps_error ignored = PS_ERROR_INIT;
+    int rc = ps_make_temp_dir(parent, "new-", &temp, err);
+
+    if (rc == PS_OK) {
+        const char *const argv[] = {
+            python->base_executable, "-I", "-m", "zipfile", "-e",
+            python->pip_wheel,       temp, NULL
+        };
+
+        rc = ps_process_output(argv, NULL, cancel, &out, err);
+    }
+    if (rc == PS_OK && chmod(temp, 0755) < 0)
+        rc = ps_fail_errno(err, errno, "chmod '%s'", temp);
+    if (rc == PS_OK && rename(temp, dir) < 0 && errno != EEXIST &&
+        errno != ENOTEMPTY)
+        rc = ps_fail_errno(err, errno, "rename '%s'", temp);
+    if (temp)
+        (void)!ps_remove_tree_at(AT_FDCWD, temp, &ignored);
+    return rc < 0 ? ps_context(err, "unpack '%s'", python->pip_wheel) : PS_OK;
+}
+
+int ps_fetch_pip(struct ps_arena *arena, const struct ps_python *python,
+                 const char *cache_dir, const struct ps_cancel *cancel,
+                 const char **dir, struct ps_error *err)
+{
+    struct ps_sha256 digest;
+    char hex[PS_SHA256_HEX_SIZE];
+    const char *found = NULL;
+    PS_AUTO_FREE char *main_py = NULL;
+    int rc =
+        ps_sha256_file(python->pip_wheel, PIP_WHEEL_MAX, &digest, NULL, err);
+
+    if (rc < 0)
+        return rc;
+    ps_sha256_hex(&digest, hex);
+    found = ps_arena_format(arena, "%s/pip/%.32s", cache_dir, hex);
+    main_py = ps_format("%s/pip/__main__.py", found);
+    if (access(main_py, R_OK) < 0) {
+        rc = unpack_pip(python, cache_dir, found, cancel, err);
+        if (rc < 0)
+            return rc;
+    }
+    *dir = found;
+    return PS_OK;
+}
+
+static bool says(const struct ps_tail *t, const char *text)
+{
+    return memmem(t->data, t->len, text, strlen(text)) != NULL;
+}
+
+/* What pip's last words mean. */
+static int pip_failed(const struct ps_fetch *f, const struct ps_tail *t,
+                      int status, struct ps_error *err)
+{
+    static const struct {
+        const char *says;
+        int code;
+        const char *hint;
+    } meanings[] = {
+        { "401 Client Error", PS_EAUTH,
+          "the index wants other credentials: see pip's index-url and keyring "
+          "settings" },
+        { "403 Client Error", PS_EAUTH,
+          "the index refuses these credentials: see pip's index-url and "
+          "keyring settings" },
+        { "SSLError", PS_EUNREACHABLE,
+          "the certificate was not accepted: see pip's cert setting" },
+        { "connection broken by", PS_EUNREACHABLE,
+          "the index does not answer: check the network and --index-url, or "
+          "use --no-index --find-links DIR" },
+        { "Max retries exceeded", PS_EUNREACHABLE,
+          "the index does not answer: check the network and --index-url, or "
+          "use --no-index --find-links DIR" },
+        { "ReadTimeoutError", PS_EUNREACHABLE,
+          "the index does not answer in time: try again" },
+        { "No space left on device", PS_ENOSPACE,
+          "make room for the cache directory" },
+        { "No matching distribution found", PS_ENOTFOUND,
+          "no wheel of it fits this interpreter on the index; if there is "
+          "only a source distribution, build that first with `pkgsync wheel` "
+          "and name the wheel's directory by --find-links" },
+        { "ResolutionImpossible", PS_EINVALID,
+          "the build requirements contradict each other" },
+        { "Invalid requirement", PS_EINVALID,
+          "correct [build-system] requires in pyproject.toml" },
+    };
+    const char *line = ps_tail_last_line(f->arena, t);
+
+    for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+        if (!says(t, meanings[i].says))
+            continue;
+        (void)ps_fail(err, meanings[i].code, "pip download: %s", line);
+        return ps_hint(err, "%s", meanings[i].hint);
+    }
+    return ps_fail(err, PS_EIO, "pip download ended with status %d: %s", status,
+                   line);
+}
+
+static void pip_args(const struct ps_fetch *f, const char *pip,
+                     const char *dest, struct args *a)
+{
+    static const char *const fixed[] = {
+        "--only-binary", ":all:",          "--disable-pip-version-check",
+        "--no-input",    "--progress-bar", "off",
+        "--quiet",       "--dest",
+    };
+
+    args_add(a, f->python->base_executable);
+    args_add(a, "-I");
+    args_add(a, pip);
+    args_add(a, "download");
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+        args_add(a, fixed[i]);
+    args_add(a, dest);
+    if (f->index->index_url) {
+        args_add(a, "--index-url");
+        args_add(a, f->index->index_url);
+    }
+    args_add_each(a, "--extra-index-url", f->index->extra_index_urls);
+    args_add_each(a, "--find-links", f->index->find_links);
+    if (f->index->no_index)
+        args_add(a, "--no-index");
+    args_add(a, "--");
+    for (size_t i = 0; f->requirements[i]; i++)
+        args_add(a, f->requirements[i]);
+}
+
+int ps_pip_download(const struct ps_fetch *f, const char *dest,
+                    struct ps_error *err)
+{
+    PS_AUTO_FREE struct ps_tail *tail = ps_calloc(1, sizeof(*tail));
+    PS_AUTO_FREE const char **owned = NULL;
+    PS_AUTO_FREE char *program = NULL;
+    struct args a = { .items = NULL };
+    struct ps_process_spec spec = {
+        .cwd = dest,
+        .sink = ps_tail_sink,
+        .sink_user = tail,
+        .wall_limit_ms = PIP_LIMIT_MS,
+    };
+    struct ps_process_result result = { .exit_status = 0 };
+    const char *pip = NULL;
+    int rc =
+        ps_fetch_pip(f->arena, f->python, f->cache_dir, f->cancel, &pip, err);
+
+    if (rc < 0)
+        return rc;
+    program = ps_format("%s/pip", pip);
+    pip_args(f, program, dest, &a);
+    owned = a.items;
+    spec.argv = a.items;
+    tail->next = f->log;
+    tail->next_user = f->log_user;
+    rc = ps_process_run(&spec, f->cancel, &result, err);
+    if (rc < 0)
+        return rc;
+    if (result.timed_out)
+        return ps_fail(err, PS_ETIMEOUT,
+                       "pip download did not end within %llu "
+                       "minutes",
+                       (unsigned long long)(PIP_LIMIT_MS / 60000));
+    if (result.exit_status != 0 || result.term_signal != 0)
+        return pip_failed(f, tail, result.exit_status, err);
+    return PS_OK;
+}

@@ -1,0 +1,78 @@
+/*
+ * Build requirements: from requirement strings to files with hashes.
+ *
+ * `pip download --only-binary :all:` runs with the person's own rights and
+ * pip settings, so private indexes work as they do by hand.  It never runs
+ * code of a package: source distributions and direct URLs other than wheels
+ * are refused.  What was resolved is kept for a while by requirements,
+ * interpreter and index settings.
+ *
+ * Blocking; any thread; processes that share the cache do no harm.
+ */
+#ifndef PKGSYNC_FETCH_H
+#define PKGSYNC_FETCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pkgsync/arena.h"
+#include "pkgsync/cancel.h"
+#include "pkgsync/digest.h"
+#include "pkgsync/error.h"
+#include "pkgsync/json.h"
+#include "pkgsync/process.h"
+#include "pkgsync/python.h"
+
+/* Where requirements come from; unset members leave it to pip's settings. */
+struct ps_index {
+    const char *index_url;               /* Optional */
+    const char *const *extra_index_urls; /* Optional; NULL-terminated */
+    const char *const *find_links;       /* Optional; NULL-terminated */
+    bool no_index;
+    uint64_t keep_s; /* how long a resolution is believed; 0: not at all */
+};
+
+/* One file; strings in the arena. */
+struct ps_wheel_file {
+    const char *name;        /* file name */
+    const char *path;        /* absolute, in the cache */
+    struct ps_sha256 sha256; /* of its content, checked when it was stored */
+};
+
+struct ps_wheel_set {
+    const struct ps_wheel_file *files; /* by file name, byte order */
+    size_t count;
+};
+
+/*
+ * Resolve and fetch.  `log` gets what pip prints.
+ *
+ *   PS_EINVALID      a requirement that is not allowed here (named, with why)
+ *   PS_ENOTFOUND     no wheel of a requirement on the index (named; says when
+ *                    there is only an sdist)
+ *   PS_EUNREACHABLE  the index does not answer
+ *   PS_EAUTH         it wants other credentials
+ */
+PS_MUST_USE int ps_fetch_wheels(struct ps_arena *arena,
+                                const char *const *requirements,
+                                const struct ps_index *index,
+                                const struct ps_python *python,
+                                const char *cache_dir, ps_sink_fn *log,
+                                void *log_user, const struct ps_cancel *cancel,
+                                struct ps_wheel_set *out, struct ps_error *err);
+
+/* The pip that ensurepip bundles, unpacked under the cache; in the arena. */
+PS_MUST_USE int ps_fetch_pip(struct ps_arena *arena,
+                             const struct ps_python *python,
+                             const char *cache_dir,
+                             const struct ps_cancel *cancel, const char **dir,
+                             struct ps_error *err);
+
+/* Index settings as they go into keys, without credentials; caller decrefs. */
+json_t *ps_index_identity(const struct ps_index *index);
+
+/* [{name, sha256}...] for keys and records; caller decrefs. */
+json_t *ps_wheel_set_json(const struct ps_wheel_set *set);
+
+#endif

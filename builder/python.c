@@ -1,0 +1,248 @@
+#include "pkgsync/python.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pkgsync/cleanup.h"
+#include "pkgsync/fd.h"
+#include "pkgsync/mem.h"
+#include "pkgsync/process.h"
+
+#define ANSWER_MAX ((size_t)1024 * 1024)
+
+extern const char ps_probe_py[];
+
+static int find_program(const char *program, char **out, struct ps_error *err)
+{
+    const char *venv = getenv("VIRTUAL_ENV");
+    char *found = NULL;
+
+    if (!program && venv && venv[0] == '/') {
+        found = ps_format("%s/bin/python", venv);
+        if (access(found, X_OK) == 0) {
+            *out = found;
+            return PS_OK;
+        }
+        free(found);
+        return ps_fail(err, PS_ENOTFOUND,
+                       "VIRTUAL_ENV is '%s', which has no bin/python; "
+                       "deactivate it or name an interpreter with --python",
+                       venv);
+    }
+    if (!program)
+        program = "python3";
+    found = ps_find_program(program, getenv("PATH"));
+    if (!found)
+        return ps_fail(err, PS_ENOTFOUND,
+                       "no interpreter '%s'; name one with --python", program);
+    if (found[0] != '/') {
+        PS_AUTO_FREE char *cwd = getcwd(NULL, 0);
+        char *absolute = ps_format("%s/%s", cwd ? cwd : "", found);
+
+        free(found);
+        found = absolute;
+    }
+    *out = found;
+    return PS_OK;
+}
+
+static bool is_elf(const char *path)
+{
+    PS_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    char magic[4] = { 0 };
+
+    return fd >= 0 && read(fd, magic, 4) == 4 &&
+           memcmp(magic,
+                  "\x7f"
+                  "ELF",
+                  4) == 0;
+}
+
+static void add_stat(struct ps_buf *b, const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0)
+        ps_buf_addf(b, "%s %llu %llu %lld.%ld %llu\n", path,
+                    (unsigned long long)st.st_dev,
+                    (unsigned long long)st.st_ino, (long long)st.st_mtim.tv_sec,
+                    st.st_mtim.tv_nsec, (unsigned long long)st.st_size);
+}
+
+/* Name of the kept answer, which changes with what the answer depends on. */
+static char *cache_path(const char *program, const char *cache_dir)
+{
+    PS_AUTO_BUF struct ps_buf facts = PS_BUF_INIT(ANSWER_MAX);
+    PS_AUTO_FREE char *dir = ps_strdup(program);
+    const char *path = getenv("PYTHONPATH");
+    char hex[PS_SHA256_HEX_SIZE];
+    struct ps_sha256 digest;
+    char *slash = strrchr(dir, '/');
+
+    if (!is_elf(program))
+        return NULL;
+    if (slash)
+        *slash = '\0';
+    ps_buf_addf(&facts, "%s\n%s\n%s\n", PKGSYNC_VERSION, ps_probe_py,
+                path ? path : "");
+    add_stat(&facts, program);
+    for (size_t i = 0; i < 2; i++) {
+        PS_AUTO_FREE char *cfg =
+            ps_format("%s/%spyvenv.cfg", dir, i == 0 ? "../" : "");
+
+        add_stat(&facts, cfg);
+    }
+    digest = ps_sha256_of(facts.data, facts.len);
+    ps_sha256_hex(&digest, hex);
+    return ps_format("%s/python/%.32s.json", cache_dir, hex);
+}
+
+static int ask(const char *program, const struct ps_cancel *cancel,
+               struct ps_buf *answer, struct ps_error *err)
+{
+    const char *const argv[] = { program, "-c", ps_probe_py, NULL };
+    int rc = ps_process_output(argv, NULL, cancel, answer, err);
+
+    return rc < 0 ? ps_context(err, "ask the interpreter '%s'", program)
+                  : PS_OK;
+}
+
+static const char *const *string_list(struct ps_arena *arena,
+                                      const json_t *array)
+{
+    size_t count = json_array_size(array);
+    const char **list = ps_arena_alloc(arena, count + 1, sizeof(*list));
+    size_t n = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const json_t *item = json_array_get(array, i);
+
+        if (json_is_string(item))
+            list[n++] = ps_arena_strdup(arena, json_string_value(item));
+    }
+    return list;
+}
+
+static int need_strings(struct ps_arena *arena, const json_t *answer,
+                        struct ps_python *p, struct ps_error *err)
+{
+    const struct {
+        const char *key;
+        const char **to;
+    } wanted[] = {
+        { "executable", &p->executable },
+        { "base_executable", &p->base_executable },
+        { "implementation", &p->implementation },
+        { "version", &p->version },
+        { "abi", &p->abi },
+        { "platform", &p->platform },
+    };
+
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        const char *value = NULL;
+        int rc = ps_json_get_string(answer, wanted[i].key, &value, err);
+
+        if (rc < 0)
+            return rc;
+        *wanted[i].to = ps_arena_strdup(arena, value);
+    }
+    return PS_OK;
+}
+
+static int check_supported(const struct ps_python *p, struct ps_error *err)
+{
+    struct ps_str version = ps_str_from(p->version);
+    struct ps_str major;
+    struct ps_str minor;
+    uint64_t a = 0;
+    uint64_t b = 0;
+
+    (void)ps_str_cut(&version, '.', &major);
+    (void)ps_str_cut(&version, '.', &minor);
+    if (ps_str_to_u64(major, 99, &a, err) < 0 ||
+        ps_str_to_u64(minor, 999, &b, err) < 0)
+        return err->code;
+    if (a != 3 || b < 8)
+        return ps_fail(err, PS_EUNSUPPORTED,
+                       "'%s' is Python %s; builds need 3.8 or later",
+                       p->executable, p->version);
+    if (strncmp(p->platform, "linux", 5) != 0)
+        return ps_fail(err, PS_EUNSUPPORTED,
+                       "'%s' is for %s; wheels are built on Linux",
+                       p->executable, p->platform);
+    if (!p->pip_wheel)
+        return ps_fail(err, PS_EUNSUPPORTED,
+                       "no pip wheel for '%s' (looked beside its ensurepip "
+                       "and in /usr/share/python-wheels); install "
+                       "python3-pip-whl or an interpreter with ensurepip",
+                       p->executable);
+    return PS_OK;
+}
+
+static int read_answer(struct ps_arena *arena, const char *program,
+                       struct ps_str text, struct ps_python *out,
+                       struct ps_error *err)
+{
+    PS_AUTO_JSON json_t *answer = NULL;
+    struct ps_python p = { .executable = NULL };
+
+    if (ps_json_parse(text, "its answer", &answer, err) < 0 ||
+        need_strings(arena, answer, &p, err) < 0)
+        return ps_context(err, "ask the interpreter '%s'", program);
+    p.pip_wheel =
+        ps_arena_strdup(arena, ps_json_string_or(answer, "pip_wheel", NULL));
+    p.prefixes = string_list(arena, json_object_get(answer, "prefixes"));
+    p.site_dirs = string_list(arena, json_object_get(answer, "site_dirs"));
+    p.tags = string_list(arena, json_object_get(answer, "tags"));
+    *out = p;
+    return PS_OK;
+}
+
+static bool is_still_there(const struct ps_python *p)
+{
+    return access(p->base_executable, X_OK) == 0 &&
+           (!p->pip_wheel || access(p->pip_wheel, R_OK) == 0);
+}
+
+int ps_python_probe(struct ps_arena *arena, const char *program,
+                    const char *cache_dir, const struct ps_cancel *cancel,
+                    struct ps_python *out, struct ps_error *err)
+{
+    PS_AUTO_BUF struct ps_buf answer = PS_BUF_INIT(ANSWER_MAX);
+    PS_AUTO_FREE char *path = NULL;
+    PS_AUTO_FREE char *kept = NULL;
+    PS_AUTO_FREE char *dir = ps_format("%s/python", cache_dir);
+    struct ps_error ignored = PS_ERROR_INIT;
+    int rc = find_program(program, &path, err);
+
+    if (rc < 0)
+        return rc;
+    kept = cache_path(path, cache_dir);
+    if (kept && ps_read_file_at(AT_FDCWD, kept, &answer, &ignored) == PS_OK &&
+        read_answer(arena, path, ps_buf_str(&answer), out, &ignored) == PS_OK &&
+        is_still_there(out))
+        return check_supported(out, err);
+
+    ps_buf_clear(&answer);
+    rc = ask(path, cancel, &answer, err);
+    if (rc == PS_OK)
+        rc = read_answer(arena, path, ps_buf_str(&answer), out, err);
+    if (rc < 0)
+        return rc;
+    /* Not being able to keep it costs time, nothing else. */
+    if (kept && ps_mkdirs(dir, 0700, &ignored) == PS_OK)
+        (void)!ps_write_file_at(AT_FDCWD, kept, answer.data, answer.len, 0600,
+                                &ignored);
+    return check_supported(out, err);
+}
+
+json_t *ps_python_identity(const struct ps_python *p)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "implementation",
+                     p->implementation, "version", p->version, "abi", p->abi,
+                     "platform", p->platform, "base", p->base_executable);
+}
