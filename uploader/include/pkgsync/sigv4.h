@@ -28,17 +28,17 @@ struct ps_header {
 };
 
 struct ps_presign {
-    const char *method;   /* "PUT", "GET", "HEAD" */
-    const char *scheme;   /* "https" or "http" */
-    const char *host;     /* with ":port" unless it is the default one */
-    const char *path;     /* decoded: "/bucket/prefix/a+b.whl" */
+    const char *method; /* "PUT", "GET", "HEAD" */
+    const char *scheme; /* "https" or "http" */
+    const char *host;   /* with ":port" unless it is the default one */
+    const char *path;   /* decoded: "/bucket/prefix/a+b.whl" */
     const char *region;
-    const char *service;  /* "s3" */
-    int64_t time_s;       /* now, corrected by the server's clock */
-    uint64_t expires_s;   /* 1 to 604,800 */
+    const char *service;             /* "s3" */
+    int64_t time_s;                  /* now, corrected by the server's clock */
+    uint64_t expires_s;              /* 1 to 604,800 */
     const struct ps_header *headers; /* signed as well as host; any order */
     size_t header_count;
-    const struct ps_header *query;   /* further parameters, decoded */
+    const struct ps_header *query; /* further parameters, decoded */
     size_t query_count;
 };
 

@@ -53,7 +53,7 @@ char *ps_store_object_url(const struct ps_store *s, const char *key);
 struct ps_object {
     const char *key;
     const char *content_type;
-    int fd;                  /* regular file, read from offset 0; borrowed */
+    int fd; /* regular file, read from offset 0; borrowed */
     uint64_t size;
     struct ps_sha256 sha256; /* of the content; verified by the store */
 };
@@ -67,8 +67,7 @@ struct ps_object {
  *   PS_EDENIED     read-only store, or not allowed
  *   PS_ENOSPACE, PS_EAUTH, PS_ECLOCK, PS_EUNREACHABLE, PS_ECANCELED
  */
-PS_MUST_USE int ps_store_put(struct ps_store *s,
-                             const struct ps_object *object,
+PS_MUST_USE int ps_store_put(struct ps_store *s, const struct ps_object *object,
                              ps_transfer_progress_fn *progress, void *user,
                              const struct ps_cancel *cancel, bool *existed,
                              struct ps_error *err);
@@ -89,17 +88,14 @@ struct ps_object_info {
 
 PS_MUST_USE int ps_store_stat(struct ps_store *s, const char *key,
                               const struct ps_cancel *cancel,
-                              struct ps_object_info *out,
-                              struct ps_error *err);
+                              struct ps_object_info *out, struct ps_error *err);
 
 /* Fetch into `fd` (written from 0).  PS_ENOTFOUND; PS_ETOOBIG. */
 PS_MUST_USE int ps_store_get(struct ps_store *s, const char *key, int fd,
-                             uint64_t max_bytes,
-                             const struct ps_cancel *cancel, uint64_t *size,
-                             struct ps_error *err);
+                             uint64_t max_bytes, const struct ps_cancel *cancel,
+                             uint64_t *size, struct ps_error *err);
 
 /* "wheels/<2 digits>/<64 digits>/<file name>"; caller frees. */
-char *ps_store_wheel_key(const struct ps_sha256 *sha256,
-                         const char *file_name);
+char *ps_store_wheel_key(const struct ps_sha256 *sha256, const char *file_name);
 
 #endif

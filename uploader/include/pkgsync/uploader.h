@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "pkgsync/cancel.h"
+#include "pkgsync/digest.h"
 #include "pkgsync/error.h"
 #include "pkgsync/sigv4.h"
 
@@ -33,8 +34,7 @@ struct ps_uploader_options {
 };
 
 PS_MUST_USE int ps_uploader_new(const struct ps_uploader_options *options,
-                                struct ps_uploader **out,
-                                struct ps_error *err);
+                                struct ps_uploader **out, struct ps_error *err);
 void ps_uploader_free(struct ps_uploader *u); /* waits for its thread */
 
 /* Permission for one request.  Everything owned by the grant. */
@@ -62,29 +62,37 @@ typedef void(ps_transfer_progress_fn)(uint64_t done, uint64_t total,
 struct ps_transfer {
     ps_grant_fn *grant; /* Required */
     void *grant_user;
-    int fd;             /* put: regular file, read with pread from 0;
-                           get: written from 0; borrowed */
-    uint64_t size;      /* put: exact; get: at most, else PS_ETOOBIG */
-    const char *what;   /* for messages: "upload 'x.whl'" */
+    int fd;           /* put: regular file, read with pread from 0;
+                         get: written from 0, or -1: only hashed;
+                         borrowed */
+    uint64_t size;    /* put: exact; get: at most, else PS_ETOOBIG */
+    const char *what; /* for messages: "upload 'x.whl'" */
     ps_transfer_progress_fn *progress; /* Optional */
     void *progress_user;
 };
 
 struct ps_transfer_result {
     int http_status;
-    bool exists_already;   /* put: 412; nothing was written */
+    bool exists_already; /* put: 412; nothing was written */
     unsigned tries;
-    uint64_t bytes;        /* get: written */
+    uint64_t bytes;         /* get: written */
     char sha256_base64[48]; /* x-amz-checksum-sha256 of the answer, or "" */
+    struct ps_sha256 content_sha256; /* put, get: of the bytes that went */
     int64_t skew_s;
 };
 
 /*
+ * A put hashes what it sends: when that is not the granted
+ * x-amz-checksum-sha256, the last block is withheld, so that the server never
+ * has a whole object, and the put ends with PS_EINTEGRITY.
+ *
  *   PS_EAUTH         signature or key refused (says which key and clock)
  *   PS_ECLOCK        RequestTimeTooSkewed: both times are in the text
  *   PS_EEXPIRED      expired again after a new grant
  *   PS_EDENIED, PS_ENOTFOUND (bucket or object), PS_EINTEGRITY (BadDigest)
  *   PS_EUNREACHABLE  after the last try
+ *   PS_ECONFIG       a redirect, or another region: the text names it
+ *   PS_EUNSUPPORTED  501: the server does not know what was asked for
  *   the token's code after a cancel
  */
 PS_MUST_USE int ps_uploader_put(struct ps_uploader *u,
@@ -100,8 +108,7 @@ PS_MUST_USE int ps_uploader_get(struct ps_uploader *u,
 /* A HEAD; size and fd of the transfer are not used. */
 PS_MUST_USE int ps_uploader_head(struct ps_uploader *u,
                                  const struct ps_transfer *transfer,
-                                 const struct ps_cancel *cancel,
-                                 uint64_t *size,
+                                 const struct ps_cancel *cancel, uint64_t *size,
                                  struct ps_transfer_result *result,
                                  struct ps_error *err);
 
