@@ -1,0 +1,249 @@
+/*
+ * Who the command is on the host.
+ *
+ * An ordinary user stays who he is.  Root hands the command to a user of its
+ * own: permission on /proc/sys compares the global uid, so a root that is
+ * merely inside a namespace could still write there.  Each live job holds one
+ * slot of a pool by a locked file, so that two jobs never share a uid.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "job.h"
+#include "pkgsync/cleanup.h"
+#include "pkgsync/util.h"
+#include "sys.h"
+
+#define POOL_SLOTS 1024u
+/* In the range that systemd's table of uids leaves unused. */
+#define POOL_BASE 1996488704u
+
+static const char *const lock_dirs[] = { "/run/pkgsync-sandbox",
+                                         "/tmp/pkgsync-sandbox-uids" };
+
+/*
+ * Where the pool begins.  Inside a container only some ids exist: then it
+ * lies near the end of the longest range.
+ */
+static uid_t pool_base(void)
+{
+    FILE *f = fopen("/proc/self/uid_map", "re");
+    uint64_t inner = 0;
+    uint64_t outer = 0;
+    uint64_t count = 0;
+    uint64_t best_end = 0;
+    uint64_t best_count = 0;
+    char line[128];
+
+    while (f && fgets(line, sizeof(line), f)) {
+        if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64, &inner, &outer,
+                   &count) != 3)
+            continue;
+        if (inner <= POOL_BASE && POOL_BASE + POOL_SLOTS <= inner + count) {
+            fclose(f);
+            return POOL_BASE;
+        }
+        if (count > best_count) {
+            best_count = count;
+            best_end = inner + count;
+        }
+    }
+    if (f)
+        fclose(f);
+    /* 65534 and its neighbours mean "nobody". */
+    return best_count > 4 * (uint64_t)POOL_SLOTS
+               ? (uid_t)(best_end - 2 * (uint64_t)POOL_SLOTS)
+               : POOL_BASE;
+}
+
+/* Ours alone, not a link that somebody put there. */
+static int open_lock_dir(int *out, struct ps_error *err)
+{
+    for (size_t i = 0; i < PS_ARRAY_SIZE(lock_dirs); i++) {
+        PS_AUTO_FD int fd = -1;
+        struct stat st;
+
+        if (mkdir(lock_dirs[i], 0700) < 0 && errno != EEXIST)
+            continue;
+        fd =
+            open(lock_dirs[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != geteuid() ||
+            (st.st_mode & 022) != 0)
+            continue;
+        *out = ps_take_fd(&fd);
+        return PS_OK;
+    }
+    return ps_fail(err, PS_EIO,
+                   "no directory for the locks of sandbox users: "
+                   "'%s' and '%s' are not ours or not writable",
+                   lock_dirs[0], lock_dirs[1]);
+}
+
+static int take_slot(struct ps_job *job, struct ps_error *err)
+{
+    PS_AUTO_FD int dir = -1;
+    uid_t base = pool_base();
+
+    if (open_lock_dir(&dir, err) < 0)
+        return err->code;
+    for (unsigned i = 0; i < POOL_SLOTS; i++) {
+        PS_AUTO_FD int fd = -1;
+        char name[32];
+
+        snprintf(name, sizeof(name), "uid-%u", base + i);
+        fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+            return ps_fail_errno(err, errno,
+                                 "open the lock of sandbox user "
+                                 "%u",
+                                 base + i);
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+            continue;
+        job->uid_lock = ps_take_fd(&fd);
+        job->host_uid = base + i;
+        job->host_gid = base + i;
+        return PS_OK;
+    }
+    return ps_fail(err, PS_EBUSY, "all %u sandbox users are in use",
+                   POOL_SLOTS);
+}
+
+int ps_identity_choose(struct ps_job *job, struct ps_error *err)
+{
+    if (job->is_privileged) {
+        if (setgroups(0, NULL) < 0)
+            return ps_fail_errno(err, errno, "drop supplementary groups");
+        if (take_slot(job, err) < 0)
+            return err->code;
+        job->fs_id = job->host_uid;
+        return PS_OK;
+    }
+    job->host_uid = geteuid();
+    job->host_gid = getegid();
+    job->fs_id = PS_INNER_ID;
+    if (job->host_uid == 0 && !ps_plan_list_has(job->plan->weaken, "host-user"))
+        return ps_fail(err, PS_EUNSUPPORTED,
+                       "sandbox layer 'host-user': root "
+                       "without the capabilities to become another user; run "
+                       "as an ordinary user, or add CAP_SYS_ADMIN, CAP_SETUID "
+                       "and CAP_SETGID, or pass --weaken host-user");
+    return PS_OK;
+}
+
+static int write_proc(pid_t pid, const char *name, const char *text,
+                      struct ps_error *err)
+{
+    char path[64];
+
+    /* 0: this process, without asking what its number is here. */
+    if (pid == 0)
+        snprintf(path, sizeof(path), "/proc/self/%s", name);
+    else
+        snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+    return ps_sys_write_file(path, text, err);
+}
+
+int ps_identity_write_maps(pid_t pid, unsigned inner, uid_t uid, gid_t gid,
+                           struct ps_error *err)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "%u %u 1\n", inner, uid);
+    if (write_proc(pid, "uid_map", text, err) < 0 ||
+        write_proc(pid, "setgroups", "deny", err) < 0)
+        return ps_context(err, "map the sandbox's user");
+    snprintf(text, sizeof(text), "%u %u 1\n", inner, gid);
+    if (write_proc(pid, "gid_map", text, err) < 0)
+        return ps_context(err, "map the sandbox's group");
+    return PS_OK;
+}
+
+int ps_identity_own_namespace(struct ps_error *err)
+{
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+        return ps_fail_errno(err, errno, "make a user and a mount namespace");
+    /* New credentials may have cleared it. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return ps_fail_errno(err, errno, "ask for the parent's death signal");
+    return ps_identity_write_maps(0, PS_INNER_ID, uid, gid, err);
+}
+
+static int open_user_namespace(pid_t pid, int *out, struct ps_error *err)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+    *out = open(path, O_RDONLY | O_CLOEXEC);
+    if (*out < 0)
+        return ps_fail_errno(err, errno, "open '%s'", path);
+    return PS_OK;
+}
+
+/* Does nothing; a namespace needs a process to begin with. */
+static _Noreturn void idle(pid_t parent)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (getppid() == parent)
+        (void)pause();
+    _exit(0);
+}
+
+/* As ps_identity_write_maps(), with ids of the host on the inner side. */
+static int map_owner(const struct ps_job *job, pid_t pid, uid_t uid, gid_t gid,
+                     struct ps_error *err)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "%u %u 1\n", uid, job->host_uid);
+    if (write_proc(pid, "uid_map", text, err) < 0)
+        return ps_context(err, "map the owner of a mount");
+    snprintf(text, sizeof(text), "%u %u 1\n", gid, job->host_gid);
+    if (write_proc(pid, "gid_map", text, err) < 0)
+        return ps_context(err, "map the group of a mount");
+    return PS_OK;
+}
+
+int ps_identity_idmap(struct ps_job *job, uid_t uid, gid_t gid,
+                      struct ps_error *err)
+{
+    PS_AUTO_FD int pidfd = -1;
+    pid_t self = getpid();
+    int fd = -1;
+    pid_t pid;
+    int rc;
+
+    if (job->idmap_fd >= 0 && job->idmap_uid == uid && job->idmap_gid == gid)
+        return PS_OK;
+    pid = ps_sys_clone(CLONE_NEWUSER, &pidfd);
+    if (pid < 0)
+        return ps_fail_errno(err, errno, "make a user namespace for mounts");
+    if (pid == 0)
+        idle(self);
+    rc = map_owner(job, pid, uid, gid, err);
+    if (rc == PS_OK)
+        rc = open_user_namespace(pid, &fd, err);
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    if (rc < 0)
+        return rc;
+    if (job->idmap_fd >= 0)
+        (void)close(job->idmap_fd);
+    job->idmap_fd = fd;
+    job->idmap_uid = uid;
+    job->idmap_gid = gid;
+    return PS_OK;
+}

@@ -1,0 +1,20 @@
+/* Shared by probe.c and runner.c: what the options of a sandbox come to. */
+#ifndef PKGSYNC_SANDBOX_PROBE_H
+#define PKGSYNC_SANDBOX_PROBE_H
+
+#include "pkgsync/sandbox.h"
+
+/* PS_EUNSUPPORTED naming the first required layer that is absent. */
+PS_MUST_USE int ps_layers_check(const struct ps_layer *layers, size_t count,
+                                const char *const *weaken,
+                                struct ps_error *err);
+
+/* Canonical JSON for ps_runner.strength; caller frees. */
+char *ps_layers_strength(const struct ps_layer *layers, size_t count);
+
+/* Parse the helper's self-test. */
+PS_MUST_USE int ps_layers_parse(struct ps_str text,
+                                struct ps_layer layers[PS_LAYERS_MAX],
+                                size_t *count, struct ps_error *err);
+
+#endif
