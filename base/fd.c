@@ -65,11 +65,11 @@ int ps_open_regular_at(int dir, const char *path, int *out, struct stat *st,
                 O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && errno == ELOOP)
         return ps_fail(err, PS_EINVALID, "'%s' is a symbolic link", path);
-    if (fd < 0)
+    if (fd < 0 && errno != ENXIO) /* ENXIO: a socket, or no such device */
         return ps_fail_errno(err, errno, "open '%s'", path);
-    if (fstat(fd, &mine) < 0)
+    if (fd >= 0 && fstat(fd, &mine) < 0)
         return ps_fail_errno(err, errno, "stat '%s'", path);
-    if (!S_ISREG(mine.st_mode))
+    if (fd < 0 || !S_ISREG(mine.st_mode))
         return ps_fail(err, PS_EINVALID, "'%s' is not a regular file", path);
     if (st)
         *st = mine;
@@ -110,7 +110,10 @@ static int sync_parent(int dir, const char *path, struct ps_error *err)
     return PS_OK;
 }
 
-/* "<directory of path>/.<name>.<random>.tmp"; caller frees. */
+/*
+ * "<directory of path>/.<name>.<random>.tmp"; caller frees.  Of a long name
+ * only the beginning, since the whole must fit in NAME_MAX too.
+ */
 static char *temp_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -119,7 +122,7 @@ static char *temp_name(const char *path)
 
     if (getrandom(&unique, sizeof(unique), 0) != sizeof(unique))
         unique = (uint64_t)getpid();
-    return ps_format("%.*s.%s.%016llx.tmp", (int)(name - path), path, name,
+    return ps_format("%.*s.%.64s.%016llx.tmp", (int)(name - path), path, name,
                      (unsigned long long)unique);
 }
 
@@ -146,23 +149,34 @@ int ps_write_file_at(int dir, const char *path, const void *data, size_t len,
     return sync_parent(dir, path, err);
 }
 
-int ps_copy_fd(int from, int to, uint64_t max_bytes, struct ps_sha256 *digest,
-               uint64_t *size, struct ps_error *err)
+/*
+ * Share the blocks of a whole file.  FICLONE knows no offsets: it takes
+ * everything and replaces everything, so both must stand at their beginning
+ * and nothing may be lost.
+ */
+static bool clone_whole(int from, int to, uint64_t *size)
 {
-    PS_AUTO_SHA256 struct ps_sha256_ctx ctx = { .md = NULL };
-    PS_AUTO_FREE char *chunk = NULL;
     struct stat st;
-    uint64_t total = 0;
 
-    if (!digest && fstat(from, &st) == 0 && (uint64_t)st.st_size <= max_bytes &&
-        ioctl(to, FICLONE, from) == 0) {
-        if (size)
-            *size = (uint64_t)st.st_size;
-        return PS_OK;
-    }
-    chunk = ps_calloc(1, CHUNK_SIZE);
-    if (digest)
-        ps_sha256_init(&ctx);
+    if (lseek(from, 0, SEEK_CUR) != 0 || lseek(to, 0, SEEK_CUR) != 0 ||
+        fstat(to, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size != 0 ||
+        ioctl(to, FICLONE, from) < 0)
+        return false;
+    /* What is there now: the other file may have grown since. */
+    if (fstat(to, &st) < 0 || lseek(to, 0, SEEK_END) != st.st_size ||
+        lseek(from, st.st_size, SEEK_SET) != st.st_size)
+        return false;
+    *size = (uint64_t)st.st_size;
+    return true;
+}
+
+/* Copy through memory, into the hash too if there is one. */
+static int copy_bytes(int from, int to, uint64_t max_bytes,
+                      struct ps_sha256_ctx *hash, uint64_t *total,
+                      struct ps_error *err)
+{
+    PS_AUTO_FREE char *chunk = ps_calloc(1, CHUNK_SIZE);
+
     for (;;) {
         ssize_t got = read(from, chunk, CHUNK_SIZE);
         int rc = 0;
@@ -172,17 +186,37 @@ int ps_copy_fd(int from, int to, uint64_t max_bytes, struct ps_sha256 *digest,
         if (got < 0)
             return ps_fail_errno(err, errno, "read");
         if (got == 0)
-            break;
-        total += (uint64_t)got;
-        if (total > max_bytes)
+            return PS_OK;
+        *total += (uint64_t)got;
+        if (*total > max_bytes)
             return ps_fail(err, PS_ETOOBIG, "more than %llu bytes",
                            (unsigned long long)max_bytes);
-        if (digest)
-            ps_sha256_update(&ctx, chunk, (size_t)got);
+        if (hash)
+            ps_sha256_update(hash, chunk, (size_t)got);
         rc = ps_write_all(to, chunk, (size_t)got, err);
         if (rc < 0)
             return rc;
     }
+}
+
+int ps_copy_fd(int from, int to, uint64_t max_bytes, struct ps_sha256 *digest,
+               uint64_t *size, struct ps_error *err)
+{
+    PS_AUTO_SHA256 struct ps_sha256_ctx ctx = { .md = NULL };
+    uint64_t total = 0;
+    struct stat st;
+    int rc = 0;
+
+    if (digest)
+        ps_sha256_init(&ctx);
+    if (digest || fstat(from, &st) < 0 || (uint64_t)st.st_size > max_bytes ||
+        !clone_whole(from, to, &total))
+        rc = copy_bytes(from, to, max_bytes, digest ? &ctx : NULL, &total, err);
+    else if (total > max_bytes)
+        rc = ps_fail(err, PS_ETOOBIG, "more than %llu bytes",
+                     (unsigned long long)max_bytes);
+    if (rc < 0)
+        return rc;
     if (digest)
         ps_sha256_final(&ctx, digest);
     if (size)
@@ -190,29 +224,42 @@ int ps_copy_fd(int from, int to, uint64_t max_bytes, struct ps_sha256 *digest,
     return PS_OK;
 }
 
+/* mkdir() of one level; a directory that exists is fine. */
+static int make_level(const char *path, mode_t mode, struct ps_error *err)
+{
+    struct stat st;
+    int errnum = 0;
+
+    if (mkdir(path, mode) == 0)
+        return PS_OK;
+    /* Not only EEXIST: a read-only file system says EROFS first. */
+    errnum = errno;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return PS_OK;
+    if (errnum == EEXIST)
+        return ps_fail(err, PS_EEXISTS, "'%s' exists and is not a directory",
+                       path);
+    return ps_fail_errno(err, errnum, "make directory '%s'", path);
+}
+
 int ps_mkdirs(const char *path, mode_t mode, struct ps_error *err)
 {
     PS_AUTO_FREE char *copy = ps_strdup(path);
 
-    for (char *p = copy + 1; p[-1] != '\0'; p++) {
+    if (path[0] == '\0')
+        return ps_fail(err, PS_EINVALID, "a directory without a name");
+    for (char *p = copy + 1;; p++) {
         char kept = *p;
-        struct stat st;
+        int rc = 0;
 
         if (kept != '/' && kept != '\0')
             continue;
         *p = '\0';
-        if (mkdir(copy, mode) < 0 && errno != EEXIST) {
-            int errnum = errno;
-
-            /* A parent on a read-only file system, but it is there. */
-            if (stat(copy, &st) < 0)
-                return ps_fail_errno(err, errnum, "make directory '%s'", copy);
-        }
-        if (kept == '\0')
-            break;
+        rc = make_level(copy, mode, err);
+        if (rc < 0 || kept == '\0')
+            return rc;
         *p = kept;
     }
-    return PS_OK;
 }
 
 int ps_open_dir(const char *path, bool create, int *out, struct ps_error *err)
@@ -263,24 +310,30 @@ int ps_real_path(const char *path, char **out, struct ps_error *err)
     return PS_OK;
 }
 
+static bool is_program(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+           access(path, X_OK) == 0;
+}
+
 char *ps_find_program(const char *name, const char *path)
 {
     struct ps_str rest = ps_str_from(path);
     bool more = path != NULL;
 
     if (strchr(name, '/'))
-        return access(name, X_OK) == 0 ? ps_strdup(name) : NULL;
+        return is_program(name) ? ps_strdup(name) : NULL;
     while (more) {
         struct ps_str dir;
         char *full = NULL;
-        struct stat st;
 
         more = ps_str_cut(&rest, ':', &dir);
         if (dir.len == 0 || dir.data[0] != '/')
             continue;
         full = ps_format("%.*s/%s", PS_STR_FMT(dir), name);
-        if (stat(full, &st) == 0 && S_ISREG(st.st_mode) &&
-            access(full, X_OK) == 0)
+        if (is_program(full))
             return full;
         free(full);
     }

@@ -158,3 +158,41 @@ size_t ps_utf8_valid_prefix(struct ps_str s)
     }
     return at;
 }
+
+/* Where the user part that must go begins, in "user:password" before `at`. */
+static const char *secret_start(const char *text, const char *authority,
+                                const char *at)
+{
+    static const char *const web[] = { "http", "https" };
+    const char *colon = memchr(authority, ':', (size_t)(at - authority));
+
+    for (size_t i = 0; i < PS_ARRAY_SIZE(web); i++) {
+        size_t len = strlen(web[i]) + 3;
+
+        if ((size_t)(authority - text) >= len &&
+            memcmp(authority - len, web[i], len - 3) == 0)
+            return authority;
+    }
+    return colon;
+}
+
+char *ps_url_redact(const char *text)
+{
+    char *out = ps_strdup(text);
+    const char *scheme = out ? strstr(out, "://") : NULL;
+
+    while (scheme) {
+        const char *authority = scheme + 3;
+        size_t len = strcspn(authority, "/?# ");
+        const char *at = memrchr(authority, '@', len);
+        const char *from = at ? secret_start(out, authority, at) : NULL;
+
+        if (from) {
+            const char *rest = from == authority ? at + 1 : at;
+
+            memmove(out + (from - out), rest, strlen(rest) + 1);
+        }
+        scheme = strstr(authority, "://");
+    }
+    return out;
+}

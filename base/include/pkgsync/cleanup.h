@@ -47,10 +47,14 @@ static inline void ps_cleanup_fd(const int *fd)
     errno = saved;
 }
 
+/* The same of a directory stream. */
 static inline void ps_cleanup_dir(DIR **dir)
 {
+    int saved = errno;
+
     if (*dir)
         (void)closedir(*dir);
+    errno = saved;
 }
 
 static inline int ps_take_fd(int *fd)

@@ -33,20 +33,23 @@ PS_MUST_USE int ps_read_file_at(int dir, const char *path, struct ps_buf *out,
 /*
  * Write a file so that its name shows the old content or the whole new one,
  * also after a power failure: hidden temporary file in the same directory,
- * fsync, rename, fsync of the directory.
+ * fsync, rename, fsync of the directory.  The mode is subject to the umask; a
+ * link under this name is replaced, not followed.
  */
 PS_MUST_USE int ps_write_file_at(int dir, const char *path, const void *data,
                                  size_t len, mode_t mode, struct ps_error *err);
 
 /*
- * Copy from the present offset to the end.  Uses a reflink where the file
- * system can and no digest is asked for.  digest and size may be NULL.
+ * Copy from the present offset to the end.  Uses a reflink for a whole file
+ * into an empty one, where the file system can and no digest is asked for.
+ * digest and size may be NULL.
  */
 PS_MUST_USE int ps_copy_fd(int from, int to, uint64_t max_bytes,
                            struct ps_sha256 *digest, uint64_t *size,
                            struct ps_error *err);
 
-/* `mkdir -p`: absolute or relative path; existing directories are fine. */
+/* `mkdir -p`: absolute or relative path; existing directories are fine.
+ * Anything else under one of the names is PS_EEXISTS or PS_ENOTFOUND. */
 PS_MUST_USE int ps_mkdirs(const char *path, mode_t mode, struct ps_error *err);
 
 /* Open a directory; `create` makes it (and its parents, mode 0700) first. */
@@ -58,9 +61,10 @@ PS_MUST_USE int ps_make_temp_dir(const char *parent, const char *prefix,
                                  char **path, struct ps_error *err);
 
 /*
- * Remove a file or a whole tree; absent is success.  Never follows links or
- * leaves the tree, needs few descriptors at any depth, and makes directories
- * that forbid it writable first (own files only).
+ * Remove a file or a whole tree; absent is success.  Never follows links,
+ * leaves the tree or enters a file system mounted in it (PS_EBUSY), needs few
+ * descriptors at any depth, and makes directories that forbid it writable
+ * first (own files only).
  */
 PS_MUST_USE int ps_remove_tree_at(int dir, const char *path,
                                   struct ps_error *err);

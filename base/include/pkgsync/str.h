@@ -47,6 +47,13 @@ bool ps_str_cut_last(struct ps_str *rest, char sep, struct ps_str *head);
 PS_MUST_USE int ps_str_to_u64(struct ps_str s, uint64_t max, uint64_t *out,
                               struct ps_error *err);
 
+/*
+ * A copy of `text` without what may be a secret in URLs: everything before '@'
+ * in the authority of an http or https URL (tokens are often put there as the
+ * user), the password in any other.  Caller frees.
+ */
+char *ps_url_redact(const char *text);
+
 /* The number of leading bytes that are valid UTF-8 (RFC 3629). */
 size_t ps_utf8_valid_prefix(struct ps_str s);
 
