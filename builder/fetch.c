@@ -106,17 +106,12 @@ json_t *ps_wheel_set_json(const struct ps_wheel_set *set)
     return list;
 }
 
-/* The URL without "user:password@", as a JSON string. */
+/* The URL without credentials, as a JSON string. */
 static json_t *url_without_secret(const char *url)
 {
-    const char *scheme = strstr(url, "://");
-    const char *host = scheme ? scheme + 3 : url;
-    const char *path = host + strcspn(host, "/");
-    const char *at = memrchr(host, '@', (size_t)(path - host));
-    PS_AUTO_FREE char *clean =
-        at ? ps_format("%.*s%s", (int)(host - url), url, at + 1) : NULL;
+    PS_AUTO_FREE char *clean = ps_url_redact(url);
 
-    return ps_json_string(clean ? clean : url);
+    return ps_json_string(clean);
 }
 
 static json_t *url_list(const char *const *urls)

@@ -85,19 +85,10 @@ static int parse_fragment(struct ps_arena *arena, struct ps_str fragment,
 
 static const char *without_userinfo(struct ps_arena *arena, struct ps_str url)
 {
-    struct ps_str rest = url;
-    struct ps_str scheme;
-    struct ps_str host;
-    struct ps_str user;
+    PS_AUTO_FREE char *copy = ps_str_dup(url);
+    PS_AUTO_FREE char *clean = ps_url_redact(copy);
 
-    (void)ps_str_cut(&rest, ':', &scheme);
-    rest = ps_str_skip(rest, 2);
-    host = rest;
-    (void)ps_str_cut(&rest, '/', &host);
-    if (!ps_str_cut_last(&host, '@', &user))
-        return ps_arena_dup(arena, url);
-    return ps_arena_format(arena, "%.*s://%.*s/%.*s", PS_STR_FMT(scheme),
-                           PS_STR_FMT(host), PS_STR_FMT(rest));
+    return ps_arena_strdup(arena, clean);
 }
 
 static int parse_url(struct ps_arena *arena, struct ps_str text,

@@ -1,0 +1,77 @@
+/*
+ * Directories of jobs, under <state>/jobs.
+ *
+ * Each holds a file that its process keeps locked.  A directory whose lock can
+ * be had belongs to nobody any more: what a killed process left behind is
+ * removed by the next one.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "pipeline_private.h"
+#include "pkgsync/cleanup.h"
+#include "pkgsync/fd.h"
+#include "pkgsync/mem.h"
+
+int ps_job_dir_make(const struct ps_dirs *dirs, int64_t job,
+                    struct ps_job_dir *out, struct ps_error *err)
+{
+    PS_AUTO_FREE char *parent = ps_format("%s/jobs", dirs->state);
+    PS_AUTO_FREE char *prefix = ps_format("%lld-", (long long)job);
+    PS_AUTO_FREE char *lock = NULL;
+    struct ps_job_dir d = { .lock = -1 };
+    int rc = ps_make_temp_dir(parent, prefix, &d.path, err);
+
+    if (rc < 0)
+        return rc;
+    lock = ps_format("%s/lock", d.path);
+    d.lock = open(lock, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (d.lock < 0 || flock(d.lock, LOCK_EX | LOCK_NB) < 0) {
+        rc = ps_fail_errno(err, errno, "lock '%s'", lock);
+        ps_job_dir_remove(&d);
+        return rc;
+    }
+    *out = d;
+    return PS_OK;
+}
+
+void ps_job_dir_remove(struct ps_job_dir *d)
+{
+    struct ps_error ignored = PS_ERROR_INIT;
+
+    if (d->path)
+        (void)!ps_remove_tree_at(AT_FDCWD, d->path, &ignored);
+    if (d->lock >= 0)
+        (void)close(d->lock);
+    free(d->path);
+    *d = (struct ps_job_dir){ .lock = -1 };
+}
+
+static void clean_one(const char *parent, const char *name)
+{
+    PS_AUTO_FREE char *path = ps_format("%s/%s", parent, name);
+    PS_AUTO_FREE char *lock = ps_format("%s/lock", path);
+    PS_AUTO_FD int fd = open(lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    struct ps_error ignored = PS_ERROR_INIT;
+
+    /* Without a lock file it was just made, or is just being removed. */
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        (void)!ps_remove_tree_at(AT_FDCWD, path, &ignored);
+}
+
+void ps_pipeline_clean(const struct ps_dirs *dirs)
+{
+    PS_AUTO_FREE char *parent = ps_format("%s/jobs", dirs->state);
+    PS_AUTO_DIR DIR *dir = opendir(parent);
+    struct dirent *e = NULL;
+
+    while (dir && (e = readdir(dir)) != NULL) {
+        if (e->d_name[0] != '.')
+            clean_one(parent, e->d_name);
+    }
+}
