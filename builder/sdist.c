@@ -181,7 +181,8 @@ static int unpack_all(struct unpack *u, struct ps_error *err)
 static int unpack_tar(struct unpack *u, int fd, struct ps_error *err)
 {
     struct ps_sdist_stream stream;
-    uint64_t max_fed = u->out.max_bytes + STREAM_SPARE;
+    uint64_t max_fed =
+        PS_MIN(u->out.max_bytes, UINT64_MAX - STREAM_SPARE) + STREAM_SPARE;
     int rc = ps_sdist_stream_open(&stream, fd, max_fed, err);
 
     if (rc == PS_OK && (archive_read_support_format_tar(u->a) != ARCHIVE_OK ||

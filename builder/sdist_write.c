@@ -74,9 +74,10 @@ static int open_parent(const struct ps_sdist_writer *w, struct ps_str path,
         parent = PS_STR_LIT("");
     }
     rc = open_dirs(w, parent, out, err);
-    if (rc == PS_OK)
-        *name = ps_str_dup(last);
-    return rc;
+    if (rc < 0)
+        return rc;
+    *name = ps_str_dup(last);
+    return PS_OK;
 }
 
 static int create(const struct ps_sdist_writer *w, struct ps_str path, int *out,
@@ -233,18 +234,18 @@ int ps_sdist_write_copy(struct ps_sdist_writer *w, struct ps_str path,
     struct stat st;
     int rc = open_parent(w, source, &dir, &name, err);
 
-    if (rc == PS_OK)
-        rc = ps_open_regular_at(dir, name, &from, &st, err);
-    if (rc < 0)
+    if (rc < 0 || ps_open_regular_at(dir, name, &from, &st, err) < 0)
         return ps_fail(err, PS_EINVALID,
                        "it is a hard link to '%s', which is no file that the "
                        "archive holds before it",
                        PS_TREE_SHOW(source));
     rc = account(w, (uint64_t)st.st_size, err);
-    if (rc == PS_OK)
-        rc = create(w, path, &to, err);
-    if (rc == PS_OK)
-        rc = ps_copy_fd(from, to, (uint64_t)st.st_size, NULL, NULL, err);
+    if (rc < 0)
+        return rc;
+    rc = create(w, path, &to, err);
+    if (rc < 0)
+        return rc;
+    rc = ps_copy_fd(from, to, (uint64_t)st.st_size, NULL, NULL, err);
     if (rc < 0)
         return rc;
     return finish_file(to, (st.st_mode & S_IXUSR) != 0, &st.st_mtim, err);
@@ -278,8 +279,9 @@ static int handle_link(struct ps_sdist_writer *w,
     PS_AUTO_FREE char *name = NULL;
     int rc = ps_cancel_check(w->cancel, err);
 
-    if (rc == PS_OK)
-        rc = open_parent(w, ps_str_from(link->path), &dir, &name, err);
+    if (rc < 0)
+        return rc;
+    rc = open_parent(w, ps_str_from(link->path), &dir, &name, err);
     if (rc < 0)
         return rc;
     if (check)
@@ -289,12 +291,11 @@ static int handle_link(struct ps_sdist_writer *w,
     return PS_OK;
 }
 
-int ps_sdist_write_links(struct ps_sdist_writer *w, struct ps_error *err)
+static int handle_links(struct ps_sdist_writer *w, bool check,
+                        struct ps_error *err)
 {
-    /* All first: where a link leads depends on the others. */
-    for (size_t i = 0; i < 2 * w->link_count; i++) {
-        bool check = i >= w->link_count;
-        const struct ps_sdist_link *link = &w->links[i % w->link_count];
+    for (size_t i = 0; i < w->link_count; i++) {
+        const struct ps_sdist_link *link = &w->links[i];
 
         if (handle_link(w, link, check, err) < 0)
             return ps_context(err, "the link '%s' to '%s'",
@@ -302,4 +303,12 @@ int ps_sdist_write_links(struct ps_sdist_writer *w, struct ps_error *err)
                               PS_TREE_SHOW(ps_str_from(link->target)));
     }
     return PS_OK;
+}
+
+int ps_sdist_write_links(struct ps_sdist_writer *w, struct ps_error *err)
+{
+    /* All first: where a link leads depends on the others. */
+    int rc = handle_links(w, false, err);
+
+    return rc < 0 ? rc : handle_links(w, true, err);
 }

@@ -255,10 +255,9 @@ static int inspect(struct ps_arena *arena, const char *root,
     struct stat st;
 
     *out = (struct ps_git_state){ .is_repository = false };
-    if (lstat(dot_git, &st) < 0) /* the usual case costs nothing */
-        return errno == ENOENT
-                   ? PS_OK
-                   : ps_fail_errno(err, errno, "stat '%s'", dot_git);
+    /* The usual case costs nothing; a root that is none is the walk's. */
+    if (lstat(dot_git, &st) < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return PS_OK;
     return ps_git_inspect(arena, root, out, err);
 }
 

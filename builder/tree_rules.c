@@ -135,6 +135,15 @@ bool ps_tree_may_include_below(const struct ps_tree_options *options,
     return false;
 }
 
+/* A byte that a terminal would obey: C0, DEL, and the first of a C1. */
+static bool is_control(struct ps_str s)
+{
+    unsigned char c = (unsigned char)s.data[0];
+
+    return c < 0x20 || c == 0x7f ||
+           (c == 0xc2 && s.len > 1 && (unsigned char)s.data[1] < 0xa0);
+}
+
 struct ps_tree_shown ps_tree_show(struct ps_str path)
 {
     struct ps_tree_shown shown = { .text = "" };
@@ -149,13 +158,16 @@ struct ps_tree_shown ps_tree_show(struct ps_str path)
     }
     while (path.len > 0) {
         size_t valid = ps_utf8_valid_prefix(path);
-        unsigned char c = (unsigned char)path.data[0];
+        size_t n = PS_MAX(valid, 1);
 
-        if (valid > 0 && c >= 0x20 && c != 0x7f)
-            shown.text[at++] = (char)c;
-        else
-            at += (size_t)snprintf(shown.text + at, 5, "\\x%02x", c);
-        path = ps_str_skip(path, 1);
+        for (size_t i = 0; i < n; i++) {
+            if (valid == 0 || is_control(ps_str_skip(path, i)))
+                at += (size_t)snprintf(shown.text + at, 5, "\\x%02x",
+                                       (unsigned char)path.data[i]);
+            else
+                shown.text[at++] = path.data[i];
+        }
+        path = ps_str_skip(path, n);
     }
     return shown;
 }

@@ -8,13 +8,18 @@
  *
  * Left out: `__pycache__`, `*.pyc`, virtual environments (`pyvenv.cfg`),
  * .tox .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis
- * .ipynb_checkpoints, node_modules; `build/`, `dist/` and `*.egg-info` beside
- * a pyproject.toml or setup.py.  Files that git ignores are kept.  Include
- * and exclude patterns change that; include wins.
+ * .ipynb_checkpoints, node_modules; `build/` and `dist/` beside a
+ * pyproject.toml or setup.py, unless they are packages (`__init__.py`);
+ * `*.egg-info` at the same place and in `src/` there; the stat caches
+ * themselves.  Files that git ignores and empty directories are kept.
+ * Include and exclude patterns change that; include wins.  To bring back
+ * something from inside a directory that is left out takes a pattern with a
+ * '/', or one that names the directory.
  *
  * A stat cache (path, size, mtime, ctime, inode, mode -> SHA-256) lets an
  * unchanged tree be digested without opening a file; an entry younger than
- * the cache's own clock is not believed (the racy-git rule).
+ * the cache's own clock is not believed (the racy-git rule).  A cache that
+ * cannot be read or written is done without.
  *
  * A link that leaves the tree, a socket, a device, a FIFO: PS_EINVALID that
  * names it.  Blocking; any thread.
@@ -35,7 +40,9 @@
 struct ps_tree_options {
     const char *const *include; /* Optional; NULL-terminated; fnmatch(3) with
                                    FNM_PATHNAME against the relative path, a
-                                   pattern without '/' against the name */
+                                   pattern without '/' against the name; a
+                                   '/' at its end is ignored, "./a" and "/a"
+                                   are `a` at the root */
     const char *const *exclude; /* Optional; the same */
     const char *cache_dir;      /* Optional: directory of stat caches, one
                                    file a tree; is made.  NULL: no cache */
@@ -43,7 +50,7 @@ struct ps_tree_options {
 
 struct ps_tree_info {
     struct ps_sha256 digest;
-    uint64_t files;
+    uint64_t files; /* and links */
     uint64_t bytes;
     uint64_t files_read;  /* not answered by the cache */
     int64_t commit_time_s; /* of HEAD; 0 without a repository */
