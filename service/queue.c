@@ -256,6 +256,8 @@ int ps_queue_built(struct ps_queue *q, int64_t job, int64_t epoch,
     return dispatch(q, &call, err);
 }
 
+/* The fence is two numbers and a result two more. */
+// NOLINTNEXTLINE(readability-function-size)
 int ps_queue_complete(struct ps_queue *q, struct ps_arena *arena, int64_t job,
                       int64_t epoch, const struct ps_artifact *artifact,
                       struct ps_artifact *final, struct ps_error *err)
@@ -272,6 +274,8 @@ int ps_queue_complete(struct ps_queue *q, struct ps_arena *arena, int64_t job,
     return dispatch(q, &call, err);
 }
 
+/* The fence is two numbers and the failure two more. */
+// NOLINTNEXTLINE(readability-function-size)
 int ps_queue_fail(struct ps_queue *q, int64_t job, int64_t epoch, int code,
                   const char *detail, enum ps_job_state *now,
                   struct ps_error *err)

@@ -148,6 +148,18 @@ static int check_owner(struct ps_sqlite *db, int64_t *version,
     return PS_OK;
 }
 
+/* In one transaction: another process may be making the file just now. */
+static int check_owner_at_once(struct ps_sqlite *db, int64_t *version,
+                               struct ps_error *err)
+{
+    if (ps_sql_exec(db, "BEGIN", err) < 0)
+        return err->code;
+    (void)check_owner(db, version, err);
+    if (!sqlite3_get_autocommit(db->handle))
+        (void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+    return err->code;
+}
+
 static int migrate_locked(struct ps_sqlite *db, struct ps_error *err)
 {
     int64_t version = 0;
@@ -247,7 +259,7 @@ int ps_sqlite_open(struct ps_sqlite *db, struct ps_error *err)
     (void)sqlite3_extended_result_codes(db->handle, 1);
     (void)sqlite3_busy_handler(db->handle, on_busy, db);
 
-    if (check_owner(db, &version, err) < 0)
+    if (check_owner_at_once(db, &version, err) < 0)
         return err->code;
     /* What may not be written is opened for reading without a word. */
     if (sqlite3_db_readonly(db->handle, "main") == 1)

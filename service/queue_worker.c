@@ -43,7 +43,8 @@ static bool process_stat(uint64_t pid, char *state, uint64_t *start)
         return false;
     rest = ps_str_trim(rest);
     (void)ps_str_cut(&rest, ' ', &field);
-    *state = field.len > 0 ? field.data[0] : '?';
+    if (field.len > 0)
+        *state = field.data[0];
     for (int i = 0; i < START_TIME_AFTER_STATE; i++)
         (void)ps_str_cut(&rest, ' ', &field);
     return ps_str_to_u64(field, UINT64_MAX, start, &err) == PS_OK;
