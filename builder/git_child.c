@@ -47,8 +47,8 @@ static int spawn(struct ps_git_child *child, const int ends[3],
     }
     (void)posix_spawnattr_setflags(&attr, flags);
     if (rc == 0)
-        rc = posix_spawnp(&child->pid, argv[0], &actions, &attr,
-                          (char *const *)(uintptr_t)argv, envp);
+        rc = posix_spawnp(&child->pid, argv[0], &actions, &attr, (char **)argv,
+                          envp); /* which it only reads */
     (void)posix_spawn_file_actions_destroy(&actions);
     (void)posix_spawnattr_destroy(&attr);
     return rc;
@@ -65,9 +65,8 @@ int ps_git_child_start(struct ps_git_child *child, const char *const *argv,
 
     *child = PS_GIT_CHILD_INIT;
     child->own_group = !interactive;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) < 0) {
-        rc = errno;
-    } else if (pipe2(out, O_CLOEXEC) < 0 || pipe2(errors, O_CLOEXEC) < 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) < 0 ||
+        pipe2(out, O_CLOEXEC) < 0 || pipe2(errors, O_CLOEXEC) < 0) {
         rc = errno;
     } else {
         int ends[3] = { in[1], out[1], errors[1] };

@@ -41,7 +41,7 @@ static size_t invisible(const char *z)
  * dots, blanks or a stream behind it; and its short name. */
 static bool is_dot_git(const char *name)
 {
-    char plain[16];
+    char plain[16] = "";
     size_t n = 0;
 
     for (const char *c = name; *c && n + 1 < sizeof(plain);) {

@@ -240,7 +240,7 @@ static int run_fetch(struct ps_git_mirror *m, git_remote *remote,
     char heads[] = "+refs/heads/*:refs/heads/*";
     char tags[] = "+refs/tags/*:refs/tags/*";
     char *all[] = { heads, tags };
-    char *one[] = { (char *)(uintptr_t)refspec };
+    char *one[] = { (char *)refspec };
     git_strarray specs = { .strings = refspec ? one : all,
                            .count = refspec ? 1 : 2 };
     int rc =

@@ -129,6 +129,13 @@ int ps_git_wait(struct ps_git_op *op, struct pollfd *fds, size_t count,
     }
 }
 
+static const char *last_message(void)
+{
+    const git_error *last = git_error_last();
+
+    return last && last->message ? last->message : "unknown cause";
+}
+
 static int code_of(int rc)
 {
     switch (rc) {
@@ -155,21 +162,16 @@ static int code_of(int rc)
 int ps_git_fail(struct ps_error *err, const struct ps_git_op *op, int rc,
                 const char *fmt, ...)
 {
-    const git_error *last = git_error_last();
-    char what[PS_ERROR_TEXT_MAX];
+    const char *why = op && op->err.code ? op->err.text : last_message();
+    int code = op && op->err.code ? op->err.code : code_of(rc);
     va_list ap;
 
+    if (code == PS_EIO && strstr(why, "No space left"))
+        code = PS_ENOSPACE;
     va_start(ap, fmt);
-    (void)vsnprintf(what, sizeof(what), fmt, ap);
+    (void)ps_vfail(err, code, 0, why, fmt, ap);
     va_end(ap);
-    if (op && op->err.code) {
-        *err = op->err;
-        return ps_context(err, "%s", what);
-    }
-    if (last && last->message && strstr(last->message, "No space left"))
-        return ps_fail(err, PS_ENOSPACE, "%s: %s", what, last->message);
-    return ps_fail(err, code_of(rc), "%s: %s", what,
-                   last && last->message ? last->message : "unknown cause");
+    return code;
 }
 
 bool ps_git_is_damage(int rc)
@@ -222,8 +224,13 @@ int ps_git_open(const char *path, git_repository **out, struct ps_error *err)
         return rc;
     rc =
         git_repository_open_ext(out, path, GIT_REPOSITORY_OPEN_NO_SEARCH, NULL);
-    if (rc == GIT_EOWNER)
+    /* With a configuration that lacks the key, libgit2 1.5 reports the key. */
+    if (rc == GIT_EOWNER ||
+        (rc == GIT_ENOTFOUND && strstr(last_message(), "safe.directory")))
         return fail_owner(path, err);
+    if (rc == GIT_ENOTFOUND)
+        return ps_fail(err, PS_ENOTFOUND, "there is no git repository at '%s'",
+                       path);
     if (rc < 0)
         return ps_git_fail(err, NULL, rc, "open the git repository '%s'", path);
     return PS_OK;

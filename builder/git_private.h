@@ -281,12 +281,13 @@ bool ps_git_link_leaves(const char *link_path, struct ps_str target);
 
 /* ---- cleanup --------------------------------------------------------- */
 
+/* libgit2's own types; one row each keeps the declarations in step. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): types take no parentheses */
 #define PS_GIT_CLEANUP(type)                       \
     static inline void ps_cleanup_##type(type **p) \
     {                                              \
         type##_free(*p);                           \
     }
-
 PS_GIT_CLEANUP(git_repository)
 PS_GIT_CLEANUP(git_remote)
 PS_GIT_CLEANUP(git_config)
@@ -301,5 +302,6 @@ PS_GIT_CLEANUP(git_odb_object)
 PS_GIT_CLEANUP(git_reference)
 
 #define PS_AUTO_GIT(type) PS_CLEANUP(ps_cleanup_##type) type *
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

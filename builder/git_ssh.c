@@ -180,49 +180,59 @@ static struct ps_str line_of(const char *log, const char *at)
     return ps_str_trim((struct ps_str){ start, strcspn(start, "\r\n") });
 }
 
+struct ssh_message {
+    const char *text;
+    int code;
+};
+
+/* The first two are about the host's key. */
+static const struct ssh_message messages[] = {
+    { "REMOTE HOST IDENTIFICATION HAS CHANGED", PS_EAUTH },
+    { "Host key verification failed", PS_EAUTH },
+    { "Permission denied", PS_EAUTH },
+    { "Too many authentication failures", PS_EAUTH },
+    { "no mutual signature", PS_EAUTH },
+    { "Could not resolve", PS_EUNREACHABLE },
+    { "Connection refused", PS_EUNREACHABLE },
+    { "No route to host", PS_EUNREACHABLE },
+    { "Network is unreachable", PS_EUNREACHABLE },
+    { "timed out", PS_EUNREACHABLE },
+    { "dubious ownership", PS_EDENIED },
+    { "does not appear to be a git repository", PS_ENOTFOUND },
+    { "Repository not found", PS_ENOTFOUND },
+    { "could not be found", PS_ENOTFOUND },
+    { "not a git repository", PS_ENOTFOUND },
+    { "onnection closed", PS_EUNREACHABLE },
+    { "onnection reset", PS_EUNREACHABLE },
+};
+
+static void explain_message(const struct ps_git_address *a, size_t i,
+                            struct ps_str line, struct ps_error *err)
+{
+    (void)ps_fail(err, messages[i].code, "ssh to '%s': %.*s", a->host,
+                  PS_STR_FMT(line));
+    if (i < 2)
+        (void)ps_hint(err,
+                      "connect once with 'ssh %s' and check the key, or add "
+                      "it to ~/.ssh/known_hosts",
+                      a->host);
+    else if (messages[i].code == PS_EAUTH)
+        (void)ps_hint(err, "see whether 'ssh -T %s%s%s' logs in",
+                      a->user ? a->user : "", a->user ? "@" : "", a->host);
+}
+
 void ps_git_ssh_explain(const struct ps_git_address *a, int status,
                         const char *log, struct ps_error *err)
 {
-    static const struct {
-        const char *text;
-        int code;
-    } known[] = {
-        { "REMOTE HOST IDENTIFICATION HAS CHANGED", PS_EAUTH },
-        { "Host key verification failed", PS_EAUTH },
-        { "Permission denied", PS_EAUTH },
-        { "Too many authentication failures", PS_EAUTH },
-        { "no mutual signature", PS_EAUTH },
-        { "Could not resolve", PS_EUNREACHABLE },
-        { "Connection refused", PS_EUNREACHABLE },
-        { "No route to host", PS_EUNREACHABLE },
-        { "Network is unreachable", PS_EUNREACHABLE },
-        { "timed out", PS_EUNREACHABLE },
-        { "dubious ownership", PS_EDENIED },
-        { "does not appear to be a git repository", PS_ENOTFOUND },
-        { "Repository not found", PS_ENOTFOUND },
-        { "could not be found", PS_ENOTFOUND },
-        { "not a git repository", PS_ENOTFOUND },
-        { "onnection closed", PS_EUNREACHABLE },
-        { "onnection reset", PS_EUNREACHABLE },
-    };
     int exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 
-    for (size_t i = 0; i < PS_ARRAY_SIZE(known); i++) {
-        const char *at = strstr(log, known[i].text);
+    for (size_t i = 0; i < PS_ARRAY_SIZE(messages); i++) {
+        const char *at = strstr(log, messages[i].text);
 
-        if (!at)
-            continue;
-        (void)ps_fail(err, known[i].code, "ssh to '%s': %.*s", a->host,
-                      PS_STR_FMT(line_of(log, at)));
-        if (i < 2)
-            (void)ps_hint(err,
-                          "connect once with 'ssh %s' and check the key, or "
-                          "add it to ~/.ssh/known_hosts",
-                          a->host);
-        else if (known[i].code == PS_EAUTH)
-            (void)ps_hint(err, "see whether 'ssh -T %s%s%s' logs in",
-                          a->user ? a->user : "", a->user ? "@" : "", a->host);
-        return;
+        if (at) {
+            explain_message(a, i, line_of(log, at), err);
+            return;
+        }
     }
     if (exit_status == 127)
         (void)ps_fail(err, PS_ECONFIG,

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -136,20 +135,21 @@ static int connect_daemon(struct connection *c)
     return 0;
 }
 
-/* git://'s first packet: command, path, host. */
+/* git://'s first packet: its length, command, path, NUL, host, NUL. */
 static int greet_daemon(struct connection *c)
 {
-    char *host = ps_arena_format(&c->arena, "host=%s%s%s", c->address.host,
-                                 c->address.port ? ":" : "",
-                                 c->address.port ? c->address.port : "");
-    char *command =
-        ps_arena_format(&c->arena, "git-upload-pack %s", c->address.path);
-    size_t len = 4 + strlen(command) + 1 + strlen(host) + 1;
-    char *packet = ps_arena_alloc(&c->arena, len + 1, 1);
+    const struct ps_git_address *a = &c->address;
+    PS_AUTO_BUF struct ps_buf body = PS_BUF_INIT(16384);
+    PS_AUTO_BUF struct ps_buf packet = PS_BUF_INIT(16384);
 
-    (void)snprintf(packet, len + 1, "%04zx%s", len, command);
-    memcpy(packet + 4 + strlen(command) + 1, host, strlen(host));
-    return stream_write(&c->stream, packet, len);
+    ps_buf_addf(&body, "git-upload-pack %s", a->path);
+    ps_buf_addc(&body, '\0');
+    ps_buf_addf(&body, "host=%s%s%s", a->host, a->port ? ":" : "",
+                a->port ? a->port : "");
+    ps_buf_addc(&body, '\0');
+    ps_buf_addf(&packet, "%04zx", body.len + 4);
+    ps_buf_add(&packet, body.data, body.len);
+    return stream_write(&c->stream, packet.data, packet.len);
 }
 
 static void connection_close(struct connection *c)

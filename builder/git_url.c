@@ -162,7 +162,8 @@ static int split_port(const struct parts *p, struct ps_str *host,
     *host = p->host;
     *port = (struct ps_str){ 0 };
     if (ps_str_starts(*host, "[")) {
-        const char *close = memchr(host->data, ']', host->len);
+        const char *close =
+            host->len ? memchr(host->data, ']', host->len) : NULL;
 
         if (!close)
             return ps_fail(err, PS_EINVALID,
@@ -202,19 +203,45 @@ static int address_user(struct ps_arena *arena, const struct parts *p,
     struct ps_str password = p->user;
     struct ps_str user = { 0 };
     bool has_password = false;
+    char *name = NULL;
 
     if (!p->has_user)
         return PS_OK;
     has_password = ps_str_cut(&password, ':', &user);
-    if (decode(arena, user, &out->user, err) < 0)
+    if (decode(arena, user, &name, err) < 0 ||
+        (has_password && decode(arena, password, &out->password, err) < 0))
         return err->code;
-    if (has_password && decode(arena, password, &out->password, err) < 0)
-        return err->code;
-    if (out->user[0] == '-' && out->scheme == PS_GIT_SSH)
+    out->user = name;
+    if (out->scheme == PS_GIT_SSH && ps_str_starts(ps_str_from(name), "-"))
         return ps_fail(err, PS_EINVALID,
                        "git URL: a user may not begin with '-': '%s'",
                        out->user);
     return PS_OK;
+}
+
+/* file:// has neither user nor port, and a host only if it is this one. */
+static int check_file(const struct parts *p, struct ps_str host,
+                      struct ps_str port, struct ps_error *err)
+{
+    if (p->has_user || port.len > 0 ||
+        (host.len > 0 && !equal_nocase(host, "localhost")))
+        return ps_fail(err, PS_EINVALID,
+                       "git URL: file:// names a path of this machine; write "
+                       "file:///%.*s",
+                       PS_STR_FMT(ps_str_skip(p->path, 1)));
+    if (!ps_str_starts(p->path, "/"))
+        return ps_fail(err, PS_EINVALID,
+                       "git URL: file:// needs an absolute path");
+    return PS_OK;
+}
+
+static int check_remote(const struct parts *p, const char *host,
+                        struct ps_error *err)
+{
+    if (p->path.len < 2)
+        return ps_fail(err, PS_EINVALID,
+                       "git URL names a host but no repository");
+    return check_host(host, err);
 }
 
 static int address_from_parts(struct ps_arena *arena, const struct parts *p,
@@ -222,9 +249,11 @@ static int address_from_parts(struct ps_arena *arena, const struct parts *p,
 {
     struct ps_str host = { 0 };
     struct ps_str port = { 0 };
+    bool is_path = p->scheme.len == 0;
+    int rc = 0;
 
     *out = (struct ps_git_address){ .host = ps_arena_strdup(arena, "") };
-    out->scheme = p->scheme.len ? scheme_of(p->scheme) : PS_GIT_FILE;
+    out->scheme = is_path ? PS_GIT_FILE : scheme_of(p->scheme);
     if (out->scheme == PS_GIT_OTHER)
         return ps_fail(err, PS_EINVALID,
                        "git URL: unknown scheme '%.*s'; known are https, "
@@ -233,33 +262,20 @@ static int address_from_parts(struct ps_arena *arena, const struct parts *p,
     if (address_user(arena, p, out, err) < 0 ||
         split_port(p, &host, &port, err) < 0)
         return err->code;
-    if (out->scheme == PS_GIT_FILE) {
-        if (p->has_user || port.len ||
-            (host.len && !equal_nocase(host, "localhost")))
-            return ps_fail(err, PS_EINVALID,
-                           "git URL: file:// names a path of this machine; "
-                           "write file:///%.*s",
-                           PS_STR_FMT(ps_str_skip(p->path, 1)));
-        if (!ps_str_starts(p->path, "/"))
-            return ps_fail(err, PS_EINVALID,
-                           "git URL: file:// needs an absolute path");
-    } else {
-        if (check_host(lower(arena, host), err) < 0)
-            return err->code;
-        if (p->path.len < 2)
-            return ps_fail(err, PS_EINVALID,
-                           "git URL names a host but no repository");
-    }
-    if (port.len)
-        out->port = ps_arena_dup(arena, port);
     out->host = lower(arena, host);
-    if (out->scheme == PS_GIT_HTTP || p->scheme.len == 0)
-        out->path = ps_arena_dup(arena, p->path);
-    else if (decode(arena, p->path, &out->path, err) < 0)
+    rc = out->scheme == PS_GIT_FILE ? check_file(p, host, port, err)
+                                    : check_remote(p, out->host, err);
+    if (rc < 0)
+        return rc;
+    if (port.len > 0)
+        out->port = ps_arena_dup(arena, port);
+    out->path = ps_arena_dup(arena, p->path);
+    if (out->scheme != PS_GIT_HTTP && !is_path &&
+        decode(arena, p->path, &out->path, err) < 0)
         return err->code;
     out->bare =
-        p->scheme.len == 0
-            ? ps_arena_dup(arena, p->path)
+        is_path
+            ? out->path
             : ps_arena_format(arena, "%s://%s%s%s%.*s", lower(arena, p->scheme),
                               out->host, out->port ? ":" : "",
                               out->port ? out->port : "", PS_STR_FMT(p->path));
@@ -332,7 +348,8 @@ static int take_subdirectory(struct ps_arena *arena, struct ps_str value,
     struct ps_str rest = value;
     size_t n = 0;
 
-    if (ps_str_starts(value, "/") || memchr(value.data, '\\', value.len))
+    if (ps_str_starts(value, "/") ||
+        (value.len > 0 && memchr(value.data, '\\', value.len)))
         return ps_fail(err, PS_EINVALID,
                        "git URL: subdirectory '%.*s' must be relative, with "
                        "forward slashes",
@@ -410,7 +427,7 @@ static void finish(struct ps_arena *arena, const struct parts *p,
 
 static int check_bytes(struct ps_str text, struct ps_error *err)
 {
-    if (text.len == 0)
+    if (text.len == 0 || !text.data)
         return ps_fail(err, PS_EINVALID, "empty git URL");
     if (text.len > URL_MAX)
         return ps_fail(err, PS_ETOOBIG, "git URL of more than %d bytes",

@@ -106,7 +106,7 @@ int main(int argc, char **argv)
     PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
     struct ps_error err = PS_ERROR_INIT;
     struct plan p = { .options = { .progress = on_progress } };
-    pthread_t thread;
+    pthread_t thread = 0;
     int rc = 0;
 
     p.options.user = &p;
