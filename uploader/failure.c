@@ -74,8 +74,7 @@ static int fail_clock(struct ps_error *err, const struct ps_failed_try *f,
     return ps_fail(err, f->code,
                    "%s: '%s' refuses requests signed at our time %s, since "
                    "its own is %s; set this machine's clock",
-                   f->what, url,
-                   f->s3->request_time[0] ? f->s3->request_time : ours,
+                   f->what, url, ours,
                    f->s3->server_time[0] ? f->s3->server_time : theirs);
 }
 
