@@ -199,7 +199,7 @@ int ps_version_normalize(struct ps_arena *arena, struct ps_str version,
                          char **out, struct ps_error *err)
 {
     struct ps_str text = ps_str_trim(version);
-    PS_AUTO_BUF struct ps_buf buf = PS_BUF_INIT(3 * VERSION_MAX);
+    PS_AUTO_BUF struct ps_buf buf = PS_BUF_INIT((size_t)3 * VERSION_MAX);
     struct scan sc = { .out = &buf };
     char *lower = NULL;
     bool ok = false;

@@ -142,8 +142,8 @@ int ps_headers_one(const struct ps_headers *h, const char *name,
 int ps_wheel_metadata_parse(struct ps_arena *arena, struct ps_str text,
                             struct ps_wheel_metadata *out, struct ps_error *err)
 {
-    struct ps_headers h;
-    struct ps_str version;
+    struct ps_headers h = { 0 };
+    struct ps_str version = { 0 };
     struct ps_wheel_metadata m = { 0 };
 
     if (ps_headers_parse(arena, text, &h, err) < 0 ||
@@ -182,9 +182,9 @@ static int read_tags(struct ps_arena *arena, const struct ps_headers *h,
 int ps_wheel_file_parse(struct ps_arena *arena, struct ps_str text,
                         struct ps_wheel_file *out, struct ps_error *err)
 {
-    struct ps_headers h;
-    struct ps_str version;
-    struct ps_str pure;
+    struct ps_headers h = { 0 };
+    struct ps_str version = { 0 };
+    struct ps_str pure = { 0 };
     struct ps_wheel_file w = { 0 };
 
     if (ps_headers_parse(arena, text, &h, err) < 0 ||

@@ -40,6 +40,27 @@ static bool is_tag_set(struct ps_str s)
     return true;
 }
 
+static bool is_tag(const struct ps_str parts[3])
+{
+    return is_tag_set(parts[0]) && is_tag_set(parts[1]) && is_tag_set(parts[2]);
+}
+
+static bool is_build_tag(struct ps_str s)
+{
+    return is_made_of(s, "._") && s.data[0] >= '0' && s.data[0] <= '9';
+}
+
+static int check_tag(const struct ps_wheel_name *n, struct ps_error *err)
+{
+    const struct ps_str parts[3] = { n->python, n->abi, n->platform };
+
+    if (!is_tag(parts))
+        return ps_fail(
+            err, PS_EINVALID, "'%.*s-%.*s-%.*s' is not a compatibility tag",
+            PS_STR_FMT(n->python), PS_STR_FMT(n->abi), PS_STR_FMT(n->platform));
+    return PS_OK;
+}
+
 static int check_parts(const struct ps_wheel_name *n, struct ps_error *err)
 {
     if (!is_project_name(n->name))
@@ -48,17 +69,11 @@ static int check_parts(const struct ps_wheel_name *n, struct ps_error *err)
     if (!is_made_of(n->version, "._+!"))
         return ps_fail(err, PS_EINVALID, "'%.*s' is not a version",
                        PS_STR_FMT(n->version));
-    if (n->build.len && (!is_made_of(n->build, "._") ||
-                         n->build.data[0] < '0' || n->build.data[0] > '9'))
+    if (n->build.len && !is_build_tag(n->build))
         return ps_fail(err, PS_EINVALID,
                        "the build tag '%.*s' does not start with a digit",
                        PS_STR_FMT(n->build));
-    if (!is_tag_set(n->python) || !is_tag_set(n->abi) ||
-        !is_tag_set(n->platform))
-        return ps_fail(
-            err, PS_EINVALID, "'%.*s-%.*s-%.*s' is not a compatibility tag",
-            PS_STR_FMT(n->python), PS_STR_FMT(n->abi), PS_STR_FMT(n->platform));
-    return PS_OK;
+    return check_tag(n, err);
 }
 
 static int parse_parts(struct ps_str stem, struct ps_wheel_name *out,
@@ -174,8 +189,7 @@ int ps_wheel_tags_add(struct ps_arena *arena, struct ps_wheel_tags *tags,
 
     while (more && count < PS_ARRAY_SIZE(set))
         more = ps_str_cut(&rest, '-', &set[count++]);
-    if (more || count != 3 || !is_tag_set(set[0]) || !is_tag_set(set[1]) ||
-        !is_tag_set(set[2]))
+    if (more || count != 3 || !is_tag(set))
         return ps_fail(err, PS_EINVALID, "'%.*s' is not a compatibility tag",
                        PS_STR_FMT(compressed));
     return add_product(arena, tags, set, err);

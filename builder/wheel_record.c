@@ -44,6 +44,11 @@ static int take_quoted(struct ps_arena *arena, struct csv *c,
     return PS_OK;
 }
 
+static bool is_special(char c)
+{
+    return c == ',' || c == '"' || c == '\r' || c == '\n';
+}
+
 static int take_field(struct ps_arena *arena, struct csv *c, struct ps_str *out,
                       struct ps_error *err)
 {
@@ -53,7 +58,7 @@ static int take_field(struct ps_arena *arena, struct csv *c, struct ps_str *out,
         c->rest = ps_str_skip(c->rest, 1);
         return take_quoted(arena, c, out, err);
     }
-    while (n < c->rest.len && !memchr(",\"\r\n", c->rest.data[n], 4))
+    while (n < c->rest.len && !is_special(c->rest.data[n]))
         n++;
     *out = ps_str_first(c->rest, n);
     c->rest = ps_str_skip(c->rest, n);
@@ -279,7 +284,7 @@ int ps_wheel_record_check(struct ps_arena *arena, struct ps_zip *zip,
     PS_CLEANUP(cleanup_check) struct check c = { .zip = zip };
     const struct ps_zip_member *m = NULL;
     char *path = ps_arena_format(arena, "%.*s/RECORD", PS_STR_FMT(dist_info));
-    struct ps_str text;
+    struct ps_str text = { 0 };
 
     m = ps_zip_find(zip, ps_str_from(path));
     if (!m)

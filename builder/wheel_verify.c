@@ -114,20 +114,38 @@ static bool ends_in_any_case(struct ps_str s, const char *suffix)
     return s.len >= n && strncasecmp(s.data + s.len - n, suffix, n) == 0;
 }
 
+/*
+ * The directory at the top of a member's path, if there is one that ends in
+ * `suffix`, of any case, which is then refused unless it is lower.
+ */
+static int top_directory(const struct ps_zip_member *m, const char *suffix,
+                         struct ps_str *top, struct ps_str *rest,
+                         struct ps_error *err)
+{
+    bool below = false;
+
+    *rest = m->name;
+    below = ps_str_cut(rest, '/', top);
+    if (!ends_in_any_case(*top, suffix))
+        *top = (struct ps_str){ 0 };
+    else if (!below || !ps_str_ends(*top, suffix))
+        return ps_fail(err, PS_EINVALID, "'%.*s' is not a %s directory",
+                       PS_STR_FMT(*top), suffix);
+    return PS_OK;
+}
+
 /* Find the one top-level directory that ends in .dist-info. */
 static int find_dist_info(struct verify *v, struct ps_error *err)
 {
     for (size_t i = 0; i < v->zip.count; i++) {
-        struct ps_str rest = v->zip.members[i].name;
-        struct ps_str top;
-        bool below = ps_str_cut(&rest, '/', &top);
+        struct ps_str rest = { 0 };
+        struct ps_str top = { 0 };
 
-        if (!ends_in_any_case(top, ".dist-info"))
+        if (top_directory(&v->zip.members[i], ".dist-info", &top, &rest, err) <
+            0)
+            return err->code;
+        if (top.len == 0)
             continue;
-        if (!below || !ps_str_ends(top, ".dist-info"))
-            return ps_fail(err, PS_EINVALID,
-                           "'%.*s' is not a .dist-info directory",
-                           PS_STR_FMT(top));
         if (v->dist_info.len && !ps_str_equal(v->dist_info, top))
             return ps_fail(err, PS_EINVALID,
                            "two .dist-info directories: '%.*s' and '%.*s'",
@@ -175,33 +193,39 @@ static bool is_scheme(struct ps_str s)
  * What installers treat as <name>-<version>.data has to be that, and below it
  * only the keys of the installation scheme.
  */
+static int check_data_member(const struct ps_zip_member *m, struct ps_str stem,
+                             struct ps_error *err)
+{
+    struct ps_str rest = { 0 };
+    struct ps_str top = { 0 };
+    struct ps_str scheme;
+
+    if (top_directory(m, ".data", &top, &rest, err) < 0)
+        return err->code;
+    if (top.len == 0)
+        return PS_OK;
+    if (!ps_str_equal(ps_str_first(top, top.len - strlen(".data")), stem))
+        return ps_fail(err, PS_EINVALID,
+                       "'%.*s' ends in .data and is not '%.*s.data/'",
+                       PS_STR_FMT(top), PS_STR_FMT(stem));
+    if (rest.len == 0)
+        return PS_OK; /* the directory itself */
+    if (!ps_str_cut(&rest, '/', &scheme) || !is_scheme(scheme))
+        return ps_fail(err, PS_EINVALID,
+                       "member '%.*s': below .data there are only purelib, "
+                       "platlib, headers, scripts and data",
+                       PS_STR_FMT(m->name));
+    return PS_OK;
+}
+
 static int check_data(struct verify *v, struct ps_error *err)
 {
     struct ps_str stem =
         ps_str_first(v->dist_info, v->dist_info.len - strlen(".dist-info"));
 
-    for (size_t i = 0; i < v->zip.count; i++) {
-        const struct ps_zip_member *m = &v->zip.members[i];
-        struct ps_str rest = m->name;
-        struct ps_str top;
-        struct ps_str scheme;
-        bool below = ps_str_cut(&rest, '/', &top);
-
-        if (!ends_in_any_case(top, ".data"))
-            continue;
-        if (!below || !ps_str_ends(top, ".data") ||
-            !ps_str_equal(ps_str_first(top, top.len - strlen(".data")), stem))
-            return ps_fail(err, PS_EINVALID,
-                           "'%.*s' ends in .data and is not '%.*s.data/'",
-                           PS_STR_FMT(top), PS_STR_FMT(stem));
-        if (rest.len == 0)
-            continue; /* the directory itself */
-        if (!ps_str_cut(&rest, '/', &scheme) || !is_scheme(scheme))
-            return ps_fail(err, PS_EINVALID,
-                           "member '%.*s': below .data there are only purelib, "
-                           "platlib, headers, scripts and data",
-                           PS_STR_FMT(m->name));
-    }
+    for (size_t i = 0; i < v->zip.count; i++)
+        if (check_data_member(&v->zip.members[i], stem, err) < 0)
+            return err->code;
     return PS_OK;
 }
 
@@ -217,23 +241,14 @@ static int read_dist_info(struct verify *v, const char *name, uint64_t max,
     return ps_zip_read_text(v->scratch, &v->zip, m, max, text, err);
 }
 
-static int check_wheel(struct verify *v, struct ps_error *err)
+/* Both are sorted, so the first that differ tell which one lacks what. */
+static int compare_tags(const struct ps_wheel_tags *wheel,
+                        const struct ps_wheel_tags *name, struct ps_error *err)
 {
-    const struct ps_wheel_tags *found = &v->wheel.tags;
-    struct ps_str text;
-
-    if (read_dist_info(v, "WHEEL", PS_WHEEL_WHEEL_MAX, &text, err) < 0)
-        return err->code;
-    if (ps_wheel_file_parse(v->scratch, text, &v->wheel, err) < 0)
-        return ps_context(err, "WHEEL");
-    if (!ps_str_equal(v->wheel.build, v->name.build))
-        return ps_fail(err, PS_EINVALID,
-                       "WHEEL has the build tag '%.*s', the file name '%.*s'",
-                       PS_STR_FMT(v->wheel.build), PS_STR_FMT(v->name.build));
-    for (size_t i = 0; i < found->count || i < v->tags.count; i++) {
-        const char *a = i < found->count ? found->items[i] : NULL;
-        const char *b = i < v->tags.count ? v->tags.items[i] : NULL;
-        int order = !a ? 1 : !b ? -1 : strcmp(a, b);
+    for (size_t i = 0; i < wheel->count || i < name->count; i++) {
+        const char *a = i < wheel->count ? wheel->items[i] : "~";
+        const char *b = i < name->count ? name->items[i] : "~";
+        int order = strcmp(a, b); /* '~' comes after every tag */
 
         if (order < 0)
             return ps_fail(err, PS_EINVALID,
@@ -245,10 +260,25 @@ static int check_wheel(struct verify *v, struct ps_error *err)
     return PS_OK;
 }
 
+static int check_wheel(struct verify *v, struct ps_error *err)
+{
+    struct ps_str text = { 0 };
+
+    if (read_dist_info(v, "WHEEL", PS_WHEEL_WHEEL_MAX, &text, err) < 0)
+        return err->code;
+    if (ps_wheel_file_parse(v->scratch, text, &v->wheel, err) < 0)
+        return ps_context(err, "WHEEL");
+    if (!ps_str_equal(v->wheel.build, v->name.build))
+        return ps_fail(err, PS_EINVALID,
+                       "WHEEL has the build tag '%.*s', the file name '%.*s'",
+                       PS_STR_FMT(v->wheel.build), PS_STR_FMT(v->name.build));
+    return compare_tags(&v->wheel.tags, &v->tags, err);
+}
+
 static int check_metadata(struct verify *v, struct ps_error *err)
 {
     struct ps_wheel_metadata *m = &v->metadata;
-    struct ps_str text;
+    struct ps_str text = { 0 };
     char *version = NULL;
 
     if (read_dist_info(v, "METADATA", PS_WHEEL_METADATA_MAX, &text, err) < 0)
@@ -290,8 +320,8 @@ static int check_contents(struct verify *v, int fd, uint64_t size,
 static int check_file(struct verify *v, int fd, struct ps_wheel_info *out,
                       struct ps_error *err)
 {
-    struct stat before;
-    struct stat after;
+    struct stat before = { 0 };
+    struct stat after = { 0 };
 
     if (fstat(fd, &before) < 0)
         return ps_fail_errno(err, errno, "stat");

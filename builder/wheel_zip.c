@@ -71,6 +71,24 @@ int ps_zip_pread(const struct ps_zip *zip, uint64_t offset, void *buf,
     return PS_OK;
 }
 
+/* Fill the fields that say "see zip64" from the record, in order. */
+static int read_zip64(struct ps_str record, uint64_t *const *fields,
+                      size_t count, struct ps_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (*fields[i] != UINT32_MAX)
+            continue;
+        if (record.len < 8)
+            return ps_fail(err, PS_EINVALID, "its zip64 record is too short");
+        *fields[i] = ps_le64((const unsigned char *)record.data);
+        record = ps_str_skip(record, 8);
+    }
+    if (record.len)
+        return ps_fail(err, PS_EINVALID,
+                       "its zip64 record holds what no field asks for");
+    return PS_OK;
+}
+
 int ps_zip_read_extra(struct ps_str extra, uint64_t *const *fields,
                       size_t count, struct ps_error *err)
 {
@@ -79,31 +97,18 @@ int ps_zip_read_extra(struct ps_str extra, uint64_t *const *fields,
     while (extra.len > 0) {
         const unsigned char *p = (const unsigned char *)extra.data;
         size_t len = extra.len < 4 ? 0 : ps_le16(p + 2);
+        struct ps_str record = ps_str_first(ps_str_skip(extra, 4), len);
 
         if (extra.len < 4 || len > extra.len - 4)
             return ps_fail(err, PS_EINVALID, "its extra field is malformed");
         if (ps_le16(p) == EXTRA_UNICODE_PATH)
             return ps_fail(err, PS_EINVALID, "it has a second name");
         if (ps_le16(p) == EXTRA_ZIP64) {
-            const unsigned char *value = p + 4;
-            size_t left = len;
-
             if (have_zip64)
                 return ps_fail(err, PS_EINVALID, "it has two zip64 records");
             have_zip64 = true;
-            for (size_t i = 0; i < count; i++) {
-                if (*fields[i] != UINT32_MAX)
-                    continue;
-                if (left < 8)
-                    return ps_fail(err, PS_EINVALID,
-                                   "its zip64 record is too short");
-                *fields[i] = ps_le64(value);
-                value += 8;
-                left -= 8;
-            }
-            if (left)
-                return ps_fail(err, PS_EINVALID,
-                               "its zip64 record holds what no field asks for");
+            if (read_zip64(record, fields, count, err) < 0)
+                return err->code;
         }
         extra = ps_str_skip(extra, 4 + len);
     }
@@ -298,7 +303,7 @@ static int read_end64(const struct ps_zip *zip, const unsigned char *end,
                       const unsigned char *locator, struct end_record *out,
                       struct ps_error *err)
 {
-    unsigned char e[END64_SIZE];
+    unsigned char e[END64_SIZE] = { 0 };
     uint64_t offset = ps_le64(locator + 8);
 
     if (ps_le32(locator + 4) != 0 || ps_le32(locator + 16) != 1)
@@ -333,8 +338,8 @@ static int read_end64(const struct ps_zip *zip, const unsigned char *end,
 static int read_end(const struct ps_zip *zip, struct end_record *out,
                     struct ps_error *err)
 {
-    unsigned char e[END_SIZE];
-    unsigned char locator[LOCATOR_SIZE];
+    unsigned char e[END_SIZE] = { 0 };
+    unsigned char locator[LOCATOR_SIZE] = { 0 };
 
     if (zip->size < END_SIZE)
         return ps_fail(err, PS_EINVALID, "too short to be a zip archive");
@@ -391,7 +396,7 @@ int ps_zip_open(struct ps_arena *arena, int fd, uint64_t size,
                 struct ps_error *err)
 {
     struct ps_zip zip = { .fd = fd, .size = size };
-    struct end_record end;
+    struct end_record end = { 0 };
     struct ps_str directory;
     char *bytes = NULL;
 

@@ -28,7 +28,7 @@ static int check_descriptor(const struct ps_zip *zip,
                             const struct ps_zip_member *m, uint64_t len,
                             struct ps_error *err)
 {
-    unsigned char d[24];
+    unsigned char d[24] = { 0 };
     const unsigned char *p = d;
     bool wide = len == 20 || len == 24;
     bool ok = len == 12 || len == 16 || wide;
@@ -86,7 +86,7 @@ static int check_fields(const struct ps_zip_member *m, const unsigned char *h,
 static int check_local(struct ps_zip *zip, struct ps_zip_member *m,
                        uint64_t next, struct ps_error *err)
 {
-    unsigned char h[PS_ZIP_LOCAL_SIZE];
+    unsigned char h[PS_ZIP_LOCAL_SIZE] = { 0 };
     const char *buf = (const char *)zip->in;
     struct ps_str name = { .data = buf };
     struct ps_str extra;

@@ -108,6 +108,20 @@ static bool is_below_file(const struct ps_zip_member *a,
                0;
 }
 
+/* Two neighbours in the order of names. */
+static int check_neighbours(const struct ps_zip_member *a,
+                            const struct ps_zip_member *b, struct ps_error *err)
+{
+    if (ps_zip_name_compare(a->name, b->name) == 0)
+        return ps_fail(err, PS_EINVALID, "duplicate members '%.*s' and '%.*s'",
+                       PS_STR_FMT(a->name), PS_STR_FMT(b->name));
+    if (is_below_file(a, b))
+        return ps_fail(err, PS_EINVALID,
+                       "member '%.*s' lies below the file '%.*s'",
+                       PS_STR_FMT(b->name), PS_STR_FMT(a->name));
+    return PS_OK;
+}
+
 int ps_zip_check_collisions(struct ps_arena *arena, struct ps_zip *zip,
                             struct ps_error *err)
 {
@@ -119,19 +133,9 @@ int ps_zip_check_collisions(struct ps_arena *arena, struct ps_zip *zip,
     if (zip->count > 0)
         qsort(sorted, zip->count, sizeof(struct ps_zip_member *),
               compare_members);
-    for (size_t i = 1; i < zip->count; i++) {
-        const struct ps_zip_member *a = sorted[i - 1];
-        const struct ps_zip_member *b = sorted[i];
-
-        if (compare_members(&sorted[i - 1], &sorted[i]) == 0)
-            return ps_fail(err, PS_EINVALID,
-                           "duplicate members '%.*s' and '%.*s'",
-                           PS_STR_FMT(a->name), PS_STR_FMT(b->name));
-        if (is_below_file(a, b))
-            return ps_fail(err, PS_EINVALID,
-                           "member '%.*s' lies below the file '%.*s'",
-                           PS_STR_FMT(b->name), PS_STR_FMT(a->name));
-    }
+    for (size_t i = 1; i < zip->count; i++)
+        if (check_neighbours(sorted[i - 1], sorted[i], err) < 0)
+            return err->code;
     zip->by_name = sorted;
     return PS_OK;
 }

@@ -190,10 +190,10 @@ static void checks_data_directories(void **state)
         { "demo/x.data/y", PS_OK, "" },
         { "demo-1.1.data/scripts/run", PS_EINVALID, "is not 'demo-1.0.data/'" },
         { "demo.data/x", PS_EINVALID, "is not 'demo-1.0.data/'" },
-        { "demo-1.0.DATA/scripts/run", PS_EINVALID, "is not" },
+        { "demo-1.0.DATA/scripts/run", PS_EINVALID, "not a .data" },
         { "demo-1.0.data/secrets/run", PS_EINVALID, "only purelib" },
         { "demo-1.0.data/run", PS_EINVALID, "only purelib" },
-        { "demo-1.0.data", PS_EINVALID, "is not" },
+        { "demo-1.0.data", PS_EINVALID, "not a .data" },
     };
     struct fixture *f = *state;
     struct zw_member *m = fixture_add(f, PS_STR_LIT("x"), "");

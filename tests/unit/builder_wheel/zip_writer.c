@@ -36,7 +36,7 @@ static struct ps_str deflated(struct ps_str data)
     if (deflateInit2(&z, 9, Z_DEFLATED, -MAX_WBITS, 9, Z_DEFAULT_STRATEGY) !=
         Z_OK)
         abort();
-    z.next_in = (unsigned char *)(uintptr_t)data.data;
+    z.next_in = (unsigned char *)data.data;
     z.avail_in = (uInt)data.len;
     z.next_out = (unsigned char *)out;
     z.avail_out = (uInt)room;
@@ -110,7 +110,7 @@ static void add_member(struct ps_buf *out, struct ps_buf *directory,
     add_str(directory, m->name);
     add_str(directory, m->extra);
     if (m->method == 8)
-        free((char *)(uintptr_t)packed.data);
+        free((void *)packed.data);
 }
 
 static void add_end64(struct ps_buf *out, size_t count, size_t start,
