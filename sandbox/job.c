@@ -56,6 +56,7 @@ void ps_job_init(struct ps_job *job, const struct ps_plan *plan, int out_dir)
         .uid_lock = -1,
         .idmap_fd = -1,
         .root_fd = -1,
+        .tmp_fd = -1,
         .out_fd = -1,
         .out_dir = out_dir,
         .go = { -1, -1 },

@@ -54,6 +54,7 @@ struct ps_job {
     uid_t idmap_uid;
     gid_t idmap_gid;
     int root_fd; /* the tmpfs that becomes the root; owned */
+    int tmp_fd;  /* the tmpfs of /tmp; borrowed from its attachment; -1 */
     int out_fd;  /* top of the output tmpfs, for reading back; owned */
     int out_dir; /* host directory that receives it; borrowed */
     struct ps_attach attach[PS_JOB_MOUNTS_MAX];

@@ -214,6 +214,7 @@ static int add_disks(struct ps_job *job, struct ps_error *err)
 
     if (add_disk(job, "/tmp", &o, err) < 0)
         return err->code;
+    job->tmp_fd = job->attach[job->attach_count - 1].fd;
     o.max_bytes = PS_MIN(o.max_bytes, SHM_MAX_BYTES);
     if (add_disk(job, "/dev/shm", &o, err) < 0)
         return err->code;

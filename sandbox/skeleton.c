@@ -49,25 +49,40 @@ static int make_dirs(int root, char *path, struct ps_error *err)
     }
 }
 
+/* The tmpfs a mount point lies in: a project may well live in /tmp. */
+static int base_of(const struct ps_job *job, const char **path)
+{
+    static const char tmp[] = "/tmp/";
+    size_t len = sizeof(tmp) - 1;
+
+    if (job->tmp_fd < 0 || strncmp(*path, tmp, len) != 0) {
+        *path += 1;
+        return job->root_fd;
+    }
+    *path += len;
+    return job->tmp_fd;
+}
+
 int ps_skeleton_point(struct ps_job *job, const char *path, bool is_dir,
                       struct ps_error *err)
 {
     char copy[PS_PLAN_PATH_MAX + 1];
     PS_AUTO_FD int fd = -1;
+    const char *rest = path;
     char *slash = NULL;
+    int base = base_of(job, &rest);
 
-    snprintf(copy, sizeof(copy), "%s", path + 1);
+    snprintf(copy, sizeof(copy), "%s", rest);
     if (is_dir)
-        return make_dirs(job->root_fd, copy, err);
+        return make_dirs(base, copy, err);
     slash = strrchr(copy, '/');
     if (slash) {
         *slash = '\0';
-        if (make_dirs(job->root_fd, copy, err) < 0)
+        if (make_dirs(base, copy, err) < 0)
             return err->code;
         *slash = '/';
     }
-    fd = openat(job->root_fd, copy, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-                0444);
+    fd = openat(base, copy, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0444);
     if (fd < 0)
         return ps_fail_errno(err, errno, "make '%s' in the sandbox", path);
     return PS_OK;
