@@ -275,8 +275,11 @@ static int fail_status(struct request *r, long status)
     struct ps_git_op *op = r->http->op;
 
     switch (status) {
-    case 401:
     case 403:
+        return ps_git_op_fail(op, PS_EAUTH,
+                              "the server refuses access (status 403); see "
+                              "whether the login has the right to read");
+    case 401:
         return ps_git_op_fail(
             op, PS_EAUTH, "the server refused the login (status %ld)", status);
     case 404:

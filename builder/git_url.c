@@ -1,4 +1,5 @@
 /* URLs: pip's `git+...`, what is cloned, and what may be shown. */
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 #include <unistd.h>
@@ -117,7 +118,7 @@ static int split_parts(struct ps_str text, struct parts *p,
         p->path = ps_str_skip(text, 5);
         return PS_OK;
     }
-    if (!split(text, "://", &p->scheme, &rest) ||
+    if (!split(text, "://", &p->scheme, &rest) || p->scheme.len == 0 ||
         memchr(p->scheme.data, '/', p->scheme.len))
         return refuse_scp_form(text, err);
 
@@ -405,8 +406,10 @@ static int take_fragment(struct ps_arena *arena, struct ps_str fragment,
 static void finish(struct ps_arena *arena, const struct parts *p,
                    const struct ps_git_address *address, struct ps_git_url *out)
 {
-    const char *tail = strstr(address->bare, "://");
+    const char *tail = NULL;
 
+    assert(address->bare);
+    tail = strstr(address->bare, "://");
     out->display = address->bare;
     out->url = address->bare;
     if (!tail || !p->has_user)

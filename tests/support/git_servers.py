@@ -92,36 +92,40 @@ http {{
         listen 127.0.0.1:{https} ssl;
         ssl_certificate {dir}/server.pem;
         ssl_certificate_key {dir}/server.key;
-        fastcgi_param SCRIPT_FILENAME {backend};
-        fastcgi_param GIT_PROJECT_ROOT {repositories};
-        fastcgi_param GIT_HTTP_EXPORT_ALL "";
-        fastcgi_param REQUEST_METHOD $request_method;
-        fastcgi_param QUERY_STRING $query_string;
-        fastcgi_param CONTENT_TYPE $content_type;
-        fastcgi_param CONTENT_LENGTH $content_length;
-        fastcgi_param HTTP_CONTENT_ENCODING $http_content_encoding;
-        fastcgi_param REMOTE_USER $remote_user;
         location ~ ^/public(/.*)$ {{
-            fastcgi_param PATH_INFO $1;
-            fastcgi_pass unix:{dir}/fcgi.sock;
+            include {dir}/backend;
         }}
         location ~ ^/slow(/.*)$ {{
             limit_rate 200k;
             fastcgi_buffering on;
-            fastcgi_param PATH_INFO $1;
-            fastcgi_pass unix:{dir}/fcgi.sock;
+            include {dir}/backend;
         }}
         location ~ ^/private(/.*)$ {{
             auth_basic "git";
             auth_basic_user_file {dir}/users;
-            fastcgi_param PATH_INFO $1;
-            fastcgi_pass unix:{dir}/fcgi.sock;
+            include {dir}/backend;
         }}
         location ~ ^/moved/(.*)$ {{ return 301 /public/$1$is_args$args; }}
         location /page/ {{ return 200 "not a repository"; }}
         location /broken/ {{ return 503; }}
     }}
 }}
+"""
+
+
+# In one file, since a location with a parameter of its own inherits none.
+BACKEND = """
+fastcgi_param SCRIPT_FILENAME {backend};
+fastcgi_param GIT_PROJECT_ROOT {repositories};
+fastcgi_param GIT_HTTP_EXPORT_ALL "";
+fastcgi_param PATH_INFO $1;
+fastcgi_param REQUEST_METHOD $request_method;
+fastcgi_param QUERY_STRING $query_string;
+fastcgi_param CONTENT_TYPE $content_type;
+fastcgi_param CONTENT_LENGTH $content_length;
+fastcgi_param HTTP_CONTENT_ENCODING $http_content_encoding;
+fastcgi_param REMOTE_USER $remote_user;
+fastcgi_pass unix:{dir}/fcgi.sock;
 """
 
 
@@ -148,13 +152,17 @@ class HttpServer:
                 dir=self.dir,
                 http=self.http,
                 https=self.https,
-                backend=backend,
-                repositories=repositories,
+            )
+        )
+        (self.dir / "backend").write_text(
+            BACKEND.format(
+                dir=self.dir, backend=backend, repositories=repositories
             )
         )
         self.fcgi = self.processes.start(
             [find("fcgiwrap"), "-c", "4", "-s", f"unix:{self.dir}/fcgi.sock"],
             env={"PATH": os.environ["PATH"], "HOME": str(self.dir)},
+            stderr=subprocess.DEVNULL,
         )
         nginx = self.processes.start(
             [find("nginx"), "-p", str(self.dir), "-c", str(config)],
@@ -169,11 +177,11 @@ class HttpServer:
         )
 
     def _make_certificates(self):
-        self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes",
-                      "-keyout", "ca.key", "-out", "ca.pem", "-days", "2",
+        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+               "-nodes")
+        self._openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2",
                       "-subj", "/CN=throw-away authority")
-        self._openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout",
-                      "server.key", "-out", "server.csr", "-subj",
+        self._openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj",
                       "/CN=127.0.0.1")
         (self.dir / "ext").write_text("subjectAltName=IP:127.0.0.1\n")
         self._openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem",
