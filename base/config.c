@@ -1,6 +1,7 @@
 #include "pkgsync/config.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,7 +128,11 @@ static int check_value(const struct ps_setting *s, struct ps_str text,
     return rc < 0 ? PS_ECONFIG : PS_OK;
 }
 
-/* A list grows within one source; the next source up replaces it. */
+/*
+ * A list grows within one source; the next source up replaces it, and an
+ * empty value only does that.  A source that ranks below the one that has
+ * spoken says nothing, in whatever order they are loaded.
+ */
 static int set_value(struct ps_config *c, const struct ps_setting *s,
                      struct ps_str text, enum ps_origin origin,
                      const char *origin_text, struct ps_error *err)
@@ -136,9 +141,12 @@ static int set_value(struct ps_config *c, const struct ps_setting *s,
 
     if (check_value(s, text, err) < 0)
         return ps_context(err, "%s: setting '%s'", origin_text, s->name);
+    if (origin < v->origin)
+        return PS_OK;
     if (s->type != PS_SETTING_LIST || v->origin != origin)
         value_clear(v);
-    value_add(v, text);
+    if (s->type != PS_SETTING_LIST || text.len > 0)
+        value_add(v, text);
     v->origin = origin;
     free(v->origin_text);
     v->origin_text = ps_strdup(origin_text);
@@ -154,6 +162,8 @@ static int load_line(struct ps_config *c, struct ps_str line,
     line = ps_str_trim(line);
     if (line.len == 0 || line.data[0] == '#')
         return PS_OK;
+    if (memchr(line.data, '\0', line.len))
+        return ps_fail(err, PS_ECONFIG, "%s: a NUL byte", origin);
     if (!ps_str_cut(&line, '=', &name))
         return ps_fail(err, PS_ECONFIG, "%s: expected 'name = value'", origin);
     name = ps_str_trim(name);
@@ -166,6 +176,22 @@ static int load_line(struct ps_config *c, struct ps_str line,
     return set_value(c, s, ps_str_trim(line), PS_ORIGIN_FILE, origin, err);
 }
 
+/*
+ * The file is the person's own: a link to it is followed, and it may be a
+ * pipe of the shell's.
+ */
+static int read_file(const char *path, struct ps_buf *text,
+                     struct ps_error *err)
+{
+    PS_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int rc = 0;
+
+    if (fd < 0)
+        return ps_fail_errno(err, errno, "open '%s'", path);
+    rc = ps_read_all(fd, text, err);
+    return rc < 0 ? ps_context(err, "read '%s'", path) : PS_OK;
+}
+
 int ps_config_load_file(struct ps_config *c, const char *path, bool required,
                         struct ps_error *err)
 {
@@ -173,14 +199,15 @@ int ps_config_load_file(struct ps_config *c, const char *path, bool required,
     struct ps_str rest;
     struct ps_str line;
     bool more = true;
-    int rc = ps_read_file_at(AT_FDCWD, path, &text, err);
+    struct ps_error why = PS_ERROR_INIT;
+    int rc = read_file(path, &text, &why);
 
-    if (rc == PS_ENOTFOUND && !required) {
-        *err = PS_ERROR_INIT;
+    if (rc == PS_ENOTFOUND && !required)
         return PS_OK;
-    }
-    if (rc < 0)
+    if (rc < 0) {
+        *err = why;
         return ps_context(err, "configuration");
+    }
     rest = ps_buf_str(&text);
     for (unsigned number = 1; more; number++) {
         PS_AUTO_FREE char *origin = ps_format("file %s:%u", path, number);
@@ -199,28 +226,32 @@ static char *variable_name(const char *name)
     char *variable = ps_format("PKGSYNC_%s", name);
 
     for (char *p = variable; *p; p++)
-        *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+        *p = (char)(*p == '-' ? '_' : toupper((unsigned char)*p));
     return variable;
+}
+
+static size_t word_length(struct ps_str text)
+{
+    size_t len = 0;
+
+    while (len < text.len && !isspace((unsigned char)text.data[len]))
+        len++;
+    return len;
 }
 
 static int set_from_env(struct ps_config *c, const struct ps_setting *s,
                         struct ps_str text, const char *origin,
                         struct ps_error *err)
 {
-    bool more = true;
-
     if (s->type != PS_SETTING_LIST)
         return set_value(c, s, text, PS_ORIGIN_ENVIRONMENT, origin, err);
-    while (more) {
-        struct ps_str item;
-        int rc = 0;
+    for (text = ps_str_trim(text); text.len > 0; text = ps_str_trim(text)) {
+        struct ps_str item = ps_str_first(text, word_length(text));
+        int rc = set_value(c, s, item, PS_ORIGIN_ENVIRONMENT, origin, err);
 
-        more = ps_str_cut(&text, ' ', &item);
-        item = ps_str_trim(item);
-        if (item.len > 0)
-            rc = set_value(c, s, item, PS_ORIGIN_ENVIRONMENT, origin, err);
         if (rc < 0)
             return rc;
+        text = ps_str_skip(text, item.len);
     }
     return PS_OK;
 }

@@ -23,8 +23,6 @@
 #define GRACE_MS 1000
 #define CHUNK_SIZE ((size_t)64 * 1024)
 
-extern char **environ;
-
 enum slot { SLOT_PID, SLOT_CANCEL, SLOT_IN, SLOT_OUT, SLOT_ERR, SLOT_COUNT };
 
 struct child {
@@ -83,6 +81,17 @@ static int add_files(const struct child *c, posix_spawn_file_actions_t *files)
     return rc;
 }
 
+/* posix_spawn wants char *const[] for historical reasons only. */
+static char *const *strings(const char *const *v)
+{
+    union {
+        const char *const *given;
+        char *const *wanted;
+    } u = { .given = v };
+
+    return u.wanted;
+}
+
 static int spawn_with(struct child *c, posix_spawn_file_actions_t *files,
                       posix_spawnattr_t *attr)
 {
@@ -95,6 +104,7 @@ static int spawn_with(struct child *c, posix_spawn_file_actions_t *files,
     (void)sigaddset(&defaults, SIGINT);
     (void)sigaddset(&defaults, SIGTERM);
     (void)sigaddset(&defaults, SIGPIPE);
+    (void)sigaddset(&defaults, SIGCHLD);
     if (posix_spawnattr_setflags(attr, POSIX_SPAWN_SETPGROUP |
                                            POSIX_SPAWN_SETSIGMASK |
                                            POSIX_SPAWN_SETSIGDEF) ||
@@ -102,10 +112,8 @@ static int spawn_with(struct child *c, posix_spawn_file_actions_t *files,
         posix_spawnattr_setsigmask(attr, &none) ||
         posix_spawnattr_setsigdefault(attr, &defaults) || add_files(c, files))
         return ENOMEM;
-    /* posix_spawn wants char *const[] for historical reasons only. */
-    return posix_spawn(&c->pid, s->argv[0], files, attr,
-                       (char *const *)(uintptr_t)s->argv,
-                       s->env ? (char *const *)(uintptr_t)s->env : environ);
+    return posix_spawn(&c->pid, s->argv[0], files, attr, strings(s->argv),
+                       s->env ? strings(s->env) : environ);
 }
 
 static int child_spawn(struct child *c, struct ps_error *err)
@@ -119,6 +127,9 @@ static int child_spawn(struct child *c, struct ps_error *err)
     rc = spawn_with(c, &files, &attr);
     (void)posix_spawn_file_actions_destroy(&files);
     (void)posix_spawnattr_destroy(&attr);
+    if (rc != 0 && c->spec->cwd)
+        return ps_fail_errno(err, rc, "start '%s' in '%s'", c->spec->argv[0],
+                             c->spec->cwd);
     if (rc != 0)
         return ps_fail_errno(err, rc, "start '%s'", c->spec->argv[0]);
 
@@ -137,15 +148,36 @@ static int child_spawn(struct child *c, struct ps_error *err)
     return PS_OK;
 }
 
+/*
+ * A pipe beside the standard streams: in a caller that has closed some of
+ * them, one dup2() would overwrite the source of the next.
+ */
+static int pipe_above_streams(int fds[2], struct ps_error *err)
+{
+    int rc = ps_pipe(fds, err);
+
+    for (size_t i = 0; rc == PS_OK && i < 2; i++) {
+        int low = fds[i];
+
+        if (low > STDERR_FILENO)
+            continue;
+        fds[i] = fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        if (fds[i] < 0)
+            rc = ps_fail_errno(err, errno, "fcntl");
+        (void)close(low);
+    }
+    return rc;
+}
+
 static int child_start(struct child *c, struct ps_error *err)
 {
     const struct ps_process_spec *s = c->spec;
-    int rc = ps_pipe(c->errs, err);
+    int rc = pipe_above_streams(c->errs, err);
 
     if (rc == PS_OK && s->out)
-        rc = ps_pipe(c->out, err);
+        rc = pipe_above_streams(c->out, err);
     if (rc == PS_OK && s->input.len > 0)
-        rc = ps_pipe(c->in, err);
+        rc = pipe_above_streams(c->in, err);
     if (rc == PS_OK && s->input.len > 0 &&
         fcntl(c->in[1], F_SETFL, O_NONBLOCK) < 0)
         rc = ps_fail_errno(err, errno, "fcntl");
@@ -154,12 +186,20 @@ static int child_start(struct child *c, struct ps_error *err)
     return rc;
 }
 
+/* To the group, and to the child itself if it has left the group. */
+static void child_signal(const struct child *c, int sig)
+{
+    (void)kill(-c->pid, sig);
+    if (getpgid(c->pid) != c->pid)
+        (void)syscall(SYS_pidfd_send_signal, c->pidfd, sig, NULL, 0);
+}
+
 /* Ask the group to end; a second later there is no asking. */
 static void child_stop(struct child *c)
 {
     if (c->kill_at_ms)
         return;
-    (void)kill(-c->pid, SIGTERM);
+    child_signal(c, SIGTERM);
     c->kill_at_ms = ps_boot_ms() + GRACE_MS;
 }
 
@@ -173,9 +213,11 @@ static void on_readable(struct child *c, int *fd, struct ps_buf *capture)
         close_fd(fd);
         return;
     }
-    if (capture)
+    if (capture) {
         ps_buf_add(capture, c->chunk, (size_t)got);
-    else if (c->spec->sink)
+        if (capture->overflow) /* it is a failure already */
+            child_stop(c);
+    } else if (c->spec->sink)
         c->spec->sink(c->chunk, (size_t)got, c->spec->sink_user);
 }
 
@@ -192,18 +234,21 @@ static void on_writable(struct child *c)
         close_fd(&c->in[1]);
 }
 
+/* Milliseconds to the next thing to do by the clock; -1: there is none. */
 static int poll_timeout(const struct child *c)
 {
     uint64_t now = ps_boot_ms();
-    uint64_t due = UINT64_MAX;
+    uint64_t passed = now - c->started_ms;
+    uint64_t left = 0;
 
     if (c->kill_at_ms && !c->killed)
-        due = c->kill_at_ms;
+        left = c->kill_at_ms > now ? c->kill_at_ms - now : 0;
     else if (!c->kill_at_ms && c->spec->wall_limit_ms)
-        due = c->started_ms + c->spec->wall_limit_ms;
-    if (due == UINT64_MAX)
+        left = c->spec->wall_limit_ms > passed ? c->spec->wall_limit_ms - passed
+                                               : 0;
+    else
         return -1;
-    return due <= now ? 0 : (int)PS_MIN(due - now, (uint64_t)60000);
+    return (int)PS_MIN(left, (uint64_t)60000);
 }
 
 static void check_limits(struct child *c)
@@ -211,11 +256,11 @@ static void check_limits(struct child *c)
     uint64_t now = ps_boot_ms();
 
     if (c->kill_at_ms && !c->killed && now >= c->kill_at_ms) {
-        (void)kill(-c->pid, SIGKILL);
+        child_signal(c, SIGKILL);
         c->killed = true;
     }
     if (!c->kill_at_ms && c->spec->wall_limit_ms &&
-        now >= c->started_ms + c->spec->wall_limit_ms) {
+        now - c->started_ms >= c->spec->wall_limit_ms) {
         c->timed_out = true;
         child_stop(c);
     }
@@ -260,8 +305,9 @@ static void child_watch(struct child *c, const struct ps_cancel *cancel)
             on_readable(c, &c->out[0], c->spec->out);
         if (p[SLOT_ERR].revents)
             on_readable(c, &c->errs[0], NULL);
-        check_limits(c);
-        if (p[SLOT_PID].revents && child_is_drained(c, p))
+        if (!p[SLOT_PID].revents)
+            check_limits(c);
+        else if (child_is_drained(c, p))
             return;
     }
 }
@@ -289,6 +335,44 @@ static void unblock_sigpipe(const sigset_t *before)
     (void)pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
+/*
+ * Where SIGCHLD is ignored, which a careless parent passes on, the kernel
+ * forgets exit statuses and gives the process id to somebody else.
+ */
+static int check_sigchld(const char *program, struct ps_error *err)
+{
+    struct sigaction act;
+
+    if (sigaction(SIGCHLD, NULL, &act) == 0 && act.sa_handler != SIG_IGN &&
+        !(act.sa_flags & SA_NOCLDWAIT))
+        return PS_OK;
+    return ps_fail(err, PS_EIO,
+                   "start '%s': SIGCHLD is ignored, so its exit status would "
+                   "be lost; set SIGCHLD to its default",
+                   program);
+}
+
+/* Reap the child and say how it ended. */
+static int child_reap(const struct child *c, struct ps_process_result *result,
+                      struct ps_error *err)
+{
+    int status = 0;
+    pid_t got = 0;
+
+    do
+        got = waitpid(c->pid, &status, 0);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return ps_fail_errno(err, errno, "wait for '%s'", c->spec->argv[0]);
+    *result = (struct ps_process_result){
+        .exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+        .term_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+        .timed_out = c->timed_out,
+        .wall_ms = ps_boot_ms() - c->started_ms,
+    };
+    return PS_OK;
+}
+
 int ps_process_run(const struct ps_process_spec *spec,
                    const struct ps_cancel *cancel,
                    struct ps_process_result *result, struct ps_error *err)
@@ -299,9 +383,10 @@ int ps_process_run(const struct ps_process_spec *spec,
                        .out = { -1, -1 },
                        .errs = { -1, -1 } };
     sigset_t before;
-    int status = 0;
     int rc = ps_cancel_check(cancel, err);
 
+    if (rc == PS_OK)
+        rc = check_sigchld(spec->argv[0], err);
     if (rc < 0)
         return rc;
     block_sigpipe(&before);
@@ -309,19 +394,12 @@ int ps_process_run(const struct ps_process_spec *spec,
     if (rc == PS_OK) {
         c.chunk = ps_calloc(1, CHUNK_SIZE);
         child_watch(&c, cancel);
-        while (waitpid(c.pid, &status, 0) < 0 && errno == EINTR)
-            continue;
-        *result = (struct ps_process_result){
-            .exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
-            .term_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
-            .timed_out = c.timed_out,
-            .wall_ms = ps_boot_ms() - c.started_ms,
-        };
-        if (c.cancelled)
-            rc = ps_cancel_check(cancel, err);
-        else if (spec->out)
-            rc = ps_buf_check(spec->out, spec->argv[0], err);
+        rc = child_reap(&c, result, err);
     }
+    if (rc == PS_OK && c.cancelled)
+        rc = ps_cancel_check(cancel, err);
+    else if (rc == PS_OK && spec->out)
+        rc = ps_buf_check(spec->out, spec->argv[0], err);
     unblock_sigpipe(&before);
     child_release(&c);
     return rc;
@@ -331,13 +409,25 @@ static void keep_tail(const char *data, size_t len, void *user)
 {
     struct ps_buf *tail = user;
 
-    if (tail->len + len > tail->max)
-        ps_buf_clear(tail);
     if (len > tail->max) {
         data += len - tail->max;
         len = tail->max;
     }
+    if (tail->len + len > tail->max) {
+        size_t drop = tail->len + len - tail->max;
+
+        memmove(tail->data, tail->data + drop, tail->len - drop);
+        tail->len -= drop;
+    }
     ps_buf_add(tail, data, len);
+}
+
+static struct ps_str last_line(struct ps_str text)
+{
+    struct ps_str rest = ps_str_trim(text);
+    struct ps_str before;
+
+    return ps_str_cut_last(&rest, '\n', &before) ? rest : before;
 }
 
 int ps_process_output(const char *const *argv, const char *const *env,
@@ -353,8 +443,7 @@ int ps_process_output(const char *const *argv, const char *const *env,
         .sink_user = &tail,
         .wall_limit_ms = 60000,
     };
-    struct ps_process_result result;
-    struct ps_str said;
+    struct ps_process_result result = { .exit_status = 0 };
     struct ps_str line;
     int rc = ps_process_run(&spec, cancel, &result, err);
 
@@ -362,16 +451,14 @@ int ps_process_output(const char *const *argv, const char *const *env,
         return rc;
     if (result.exit_status == 0 && result.term_signal == 0 && !result.timed_out)
         return PS_OK;
-    said = ps_str_trim(ps_buf_str(&tail));
-    line = said;
-    if (ps_str_cut_last(&said, '\n', &line))
-        line = said;
     if (result.timed_out)
         return ps_fail(err, PS_ETIMEOUT, "'%s' did not end within 60 s",
                        argv[0]);
     if (result.term_signal)
         return ps_fail(err, PS_EIO, "'%s' was ended by signal %d", argv[0],
                        result.term_signal);
-    return ps_fail(err, PS_EIO, "'%s' ended with status %d: %.*s", argv[0],
-                   result.exit_status, PS_STR_FMT(line));
+    line = last_line(ps_buf_str(&tail));
+    return ps_fail(err, PS_EIO, "'%s' ended with status %d%s%.*s", argv[0],
+                   result.exit_status, line.len > 0 ? ": " : "",
+                   PS_STR_FMT(line));
 }

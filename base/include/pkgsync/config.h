@@ -3,10 +3,12 @@
  *
  * A setting takes its value from, in falling precedence, a flag, the
  * environment (PKGSYNC_<NAME>), the configuration file, the default.  The
- * file is lines of `name = value`; `#` starts a comment, blank lines are
- * ignored, a list is several lines of one name, a name that is not in the
- * table is an error that names file and line.  No other module reads the
- * environment for its settings.  One thread.
+ * file is lines of `name = value`; a line that begins with `#` is a comment,
+ * blank lines are ignored, a list is several lines of one name, a name that is
+ * not in the table is an error that names file and line.  An empty variable is
+ * as good as none; an empty value empties a list.  The sources may be loaded
+ * in any order.  No other module reads the environment for its settings.  One
+ * thread.
  */
 #ifndef PKGSYNC_CONFIG_H
 #define PKGSYNC_CONFIG_H
@@ -68,7 +70,8 @@ const char *const *ps_config_list(const struct ps_config *c, const char *name);
 bool ps_config_is_set(const struct ps_config *c, const char *name);
 
 enum ps_origin ps_config_origin(const struct ps_config *c, const char *name);
-/* "flag", "environment", "file /path:12", "default"; borrowed. */
+/* "flag --jobs", "environment PKGSYNC_JOBS", "file /path:12", "default";
+ * borrowed. */
 const char *ps_config_origin_text(const struct ps_config *c, const char *name);
 
 #endif

@@ -16,7 +16,7 @@ struct ps_dirs {
     char *cache; /* all owned, absolute, existing after ps_dirs_init() */
     char *data;
     char *state;
-    char *config; /* need not exist */
+    char *config; /* need not exist; NULL without a home */
 };
 
 /* Makes the first three with mode 0700.  PS_ECONFIG without a home. */

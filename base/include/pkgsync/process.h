@@ -7,9 +7,10 @@
  * `struct ps_runner` (runner.h) is for.
  *
  * The child gets its own process group; standard input is /dev/null or the
- * bytes given.  On a cancel, on the time limit, and when it ends, the group
- * gets SIGTERM and, a second later, SIGKILL; the child is always reaped.
- * Blocking; any thread.
+ * bytes given.  On a cancel, on the time limit, and when there is more output
+ * than `out` takes, the group gets SIGTERM and, a second later, SIGKILL; when
+ * the child has ended, what it left in its group gets SIGKILL.  The child is
+ * always reaped; SIGCHLD must not be ignored.  Blocking; any thread.
  */
 #ifndef PKGSYNC_PROCESS_H
 #define PKGSYNC_PROCESS_H
@@ -49,7 +50,8 @@ struct ps_process_result {
 
 /*
  * PS_OK when the program ran, whatever its exit status.  PS_ENOTFOUND if
- * there is no such program; the token's code after a cancel.
+ * there is no such program; PS_ETOOBIG if `out` overflowed; the token's code
+ * after a cancel.
  */
 PS_MUST_USE int ps_process_run(const struct ps_process_spec *spec,
                                const struct ps_cancel *cancel,
@@ -58,7 +60,8 @@ PS_MUST_USE int ps_process_run(const struct ps_process_spec *spec,
 
 /*
  * The usual case: must exit with 0 within 60 s; standard output goes to
- * `out`.  Otherwise PS_EIO with the last line of standard error.
+ * `out`.  Otherwise PS_EIO with the last line of standard error, or
+ * PS_ETIMEOUT.
  */
 PS_MUST_USE int ps_process_output(const char *const *argv,
                                   const char *const *env,
