@@ -191,6 +191,30 @@ static int migrate(struct ps_sqlite *db, struct ps_error *err)
     return ps_sql_exec(db, "COMMIT", err);
 }
 
+static int try_wal(struct ps_sqlite *db, struct ps_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(db->handle, "PRAGMA journal_mode=WAL", -1,
+                                &stmt, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
+    /* The answer is the mode that the file has now. */
+    if (rc == SQLITE_ROW) {
+        const char *mode = (const char *)sqlite3_column_text(stmt, 0);
+
+        if (!mode || strcmp(mode, "wal") != 0)
+            (void)ps_fail(err, PS_EUNSUPPORTED,
+                          "queue '%s': this file system cannot share memory "
+                          "between processes; put the queue on a local disk",
+                          db->path);
+    } else {
+        (void)ps_sql_fail(db, sqlite3_extended_errcode(db->handle), err);
+    }
+    (void)sqlite3_finalize(stmt);
+    return err->code;
+}
+
 /* The switch to WAL needs the file alone for a moment, and SQLite does not
  * ask the busy handler for that lock. */
 static int set_wal(struct ps_sqlite *db, struct ps_error *err)
@@ -200,7 +224,7 @@ static int set_wal(struct ps_sqlite *db, struct ps_error *err)
     for (;;) {
         struct ps_error local = PS_ERROR_INIT;
 
-        if (ps_sql_exec(db, "PRAGMA journal_mode=WAL", &local) == PS_OK)
+        if (try_wal(db, &local) == PS_OK)
             return PS_OK;
         if (local.code != PS_EBUSY ||
             ps_boot_ms() - since >= atomic_load(&db->settings->busy_ms)) {

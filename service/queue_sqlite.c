@@ -53,6 +53,7 @@ int ps_sql_fail(const struct ps_sqlite *db, int rc, struct ps_error *err)
     switch (rc & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL: /* many processes recovering at once */
         return ps_fail(err, PS_EBUSY,
                        "queue '%s' is locked by another process for %u ms "
                        "now; end that process (see 'fuser %s') or try later",
@@ -72,6 +73,10 @@ int ps_sql_fail(const struct ps_sqlite *db, int rc, struct ps_error *err)
                        "every pkgsync, move the file and its -wal and -shm "
                        "away, and a new one is made; stored wheels stay",
                        db->path, sqlite3_errstr(rc));
+    case SQLITE_TOOBIG:
+        return ps_fail(err, PS_ETOOBIG,
+                       "queue '%s': a spec or an error is too large to keep",
+                       db->path);
     default:
         return ps_fail(err, PS_EINTERNAL, "queue '%s': %s", db->path,
                        sqlite3_errmsg(db->handle));

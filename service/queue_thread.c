@@ -97,6 +97,21 @@ static int run_one(struct ps_sqlite *db, struct request *r,
     return ps_sql_exec(db, "RELEASE one", err);
 }
 
+/* What is written to a file without a name is gone with the process. */
+static int check_in_place(const struct ps_sqlite *db, struct ps_error *err)
+{
+    int moved = 0;
+
+    if (sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_HAS_MOVED,
+                             &moved) == SQLITE_OK &&
+        moved)
+        return ps_fail(err, PS_EIO,
+                       "queue '%s' was moved or removed while it was in use; "
+                       "put it back, or start again with a new one",
+                       db->path);
+    return PS_OK;
+}
+
 /* Negative: nothing of the group happened. */
 static int run_transaction(struct ps_sqlite *db, struct request **group,
                            size_t count, struct ps_error *err)
@@ -105,6 +120,8 @@ static int run_transaction(struct ps_sqlite *db, struct request **group,
 
     for (size_t i = 0; i < count; i++)
         writes = writes || operations[group[i]->call->verb].writes;
+    if (check_in_place(db, err) < 0)
+        return err->code;
     if (ps_sql_exec(db, writes ? "BEGIN IMMEDIATE" : "BEGIN", err) < 0)
         return err->code;
     for (size_t i = 0; i < count; i++) {
@@ -127,7 +144,7 @@ static void run_group(struct ps_sqlite *db, struct request **group,
 
     if (run_transaction(db, group, count, &err) == PS_OK)
         return;
-    if (count == 1 || err.code == PS_EBUSY) {
+    if (count == 1 || err.code == PS_EBUSY || err.code == PS_EIO) {
         fail_all(group, count, &err);
         return;
     }

@@ -2,15 +2,19 @@
  * queue_bench [DIRECTORY]: how fast the queue is on this machine's disk.
  *
  * Prints jobs per second for enqueue, claim and complete (each a durable
- * transaction) with 1 and 16 client threads, and the time of one claim with
- * 10 and with 100,000 jobs waiting.
+ * transaction) with 1 and 16 client threads and with 8 processes, and the time
+ * of one claim with 10 and with 100,000 jobs waiting; first what the disk
+ * takes for one fdatasync, of which a job alone needs three.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "pkgsync/fd.h"
 #include "pkgsync/mem.h"
@@ -18,6 +22,8 @@
 
 #define CYCLES 4000
 #define CLAIMS 200
+#define PROCESSES 8
+#define PROCESS_CYCLES 300
 
 static void must(int code, const struct ps_error *err)
 {
@@ -132,6 +138,61 @@ static void bench_cycle(const char *dir, int threads)
     ps_queue_close(client.q);
 }
 
+/* One of the processes; the longest job that it saw, in seconds. */
+static double work_alone(const char *dir, int from)
+{
+    struct ps_queue *q = open_at(dir, "processes");
+    double longest = 0;
+
+    for (int i = from; i < from + PROCESS_CYCLES; i++) {
+        PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
+        double since = now_s();
+        struct ps_claim got;
+
+        enqueue(q, &arena, i);
+        claim(q, &arena, &got);
+        if (got.job)
+            complete(q, &arena, &got);
+        if (now_s() - since > longest)
+            longest = now_s() - since;
+    }
+    ps_queue_close(q);
+    return longest;
+}
+
+/* Each with its own connection: does one of them starve? */
+static void bench_processes(const char *dir)
+{
+    struct ps_error err = PS_ERROR_INIT;
+    double since = now_s();
+    double longest = 0;
+    int fds[2];
+
+    must(ps_pipe(fds, &err), &err);
+    for (int i = 0; i < PROCESSES; i++) {
+        (void)fflush(NULL);
+        if (fork() == 0) {
+            double own = work_alone(dir, i * PROCESS_CYCLES);
+
+            _exit(write(fds[1], &own, sizeof(own)) == sizeof(own) ? 0 : 1);
+        }
+    }
+    (void)close(fds[1]);
+    for (;;) {
+        double one = 0;
+
+        if (read(fds[0], &one, sizeof(one)) != sizeof(one))
+            break;
+        longest = one > longest ? one : longest;
+    }
+    while (wait(NULL) > 0)
+        ;
+    (void)close(fds[0]);
+    (void)printf("%2d processes: %6.0f jobs/s, longest job %.0f ms\n",
+                 PROCESSES, PROCESSES * PROCESS_CYCLES / (now_s() - since),
+                 longest * 1e3);
+}
+
 static void *fill(void *user)
 {
     struct client *c = user;
@@ -187,6 +248,32 @@ static void bench_claim(const char *dir, int waiting)
     ps_queue_close(client.q);
 }
 
+static void bench_disk(const char *dir)
+{
+    char *path = ps_format("%s/disk", dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    char page[4096] = "";
+    double took[CLAIMS];
+
+    if (fd < 0)
+        exit(1);
+    for (int i = 0; i < CLAIMS; i++) {
+        double since = 0;
+
+        if (write(fd, page, sizeof(page)) != sizeof(page))
+            exit(1);
+        since = now_s();
+        if (fdatasync(fd) < 0)
+            exit(1);
+        took[i] = now_s() - since;
+    }
+    (void)close(fd);
+    free(path);
+    qsort(took, CLAIMS, sizeof(took[0]), compare);
+    (void)printf("fdatasync: %.3f ms median, %.3f ms p95\n",
+                 took[CLAIMS / 2] * 1e3, took[CLAIMS * 95 / 100] * 1e3);
+}
+
 int main(int argc, char **argv)
 {
     struct ps_error err = PS_ERROR_INIT;
@@ -194,8 +281,10 @@ int main(int argc, char **argv)
 
     must(ps_make_temp_dir(argc > 1 ? argv[1] : ".", "queue-bench-", &dir, &err),
          &err);
+    bench_disk(dir);
     bench_cycle(dir, 1);
     bench_cycle(dir, 16);
+    bench_processes(dir);
     bench_claim(dir, 10);
     bench_claim(dir, 100000);
     must(ps_remove_tree_at(-100 /* AT_FDCWD */, dir, &err), &err);

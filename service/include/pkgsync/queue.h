@@ -8,7 +8,13 @@
  *
  * Engines: `sqlite:` (a file; WAL, synchronous=FULL; one database thread per
  * process with group commit).  Calls block until their transaction is durable
- * and may come from any thread; several processes may share the file.
+ * and may come from any thread; several processes may share the file.  Each
+ * process opens its own after fork(2).  No call may start once
+ * ps_queue_close() has been called; those in flight finish.
+ *
+ * Every call may also give PS_EBUSY (locked for long), PS_ENOSPACE, PS_EDENIED
+ * and, for a damaged file, PS_EINVALID: nothing has happened then.  After
+ * PS_EIO it may have.
  */
 #ifndef PKGSYNC_QUEUE_H
 #define PKGSYNC_QUEUE_H
@@ -24,10 +30,10 @@
 struct ps_queue;
 
 struct ps_queue_options {
-    const char *location; /* Required: "sqlite:/path/queue.db"; copied */
-    const char *worker;   /* Required: who claims; unique; copied.  See
-                             ps_queue_worker_name() */
-    uint64_t lease_ms;    /* 0: 60,000 */
+    const char *location;   /* Required: "sqlite:/path/queue.db"; copied */
+    const char *worker;     /* Required: who claims; unique; copied.  See
+                               ps_queue_worker_name() */
+    uint64_t lease_ms;      /* 0: 60,000 */
     uint64_t retry_base_ms; /* 0: 1,000 */
     uint64_t retry_cap_ms;  /* 0: 600,000 */
 };
@@ -46,10 +52,10 @@ enum ps_job_state {
     PS_JOB_READY = 0,
     PS_JOB_RUNNING = 1,
     PS_JOB_DONE = 2,
-    PS_JOB_FAILED = 3,    /* permanent: nothing but a person changes that */
-    PS_JOB_DEAD = 4,      /* tries or workers used up */
+    PS_JOB_FAILED = 3, /* permanent: nothing but a person changes that */
+    PS_JOB_DEAD = 4,   /* tries or workers used up */
     PS_JOB_CANCELLED = 5,
-    PS_JOB_DELAYED = 6,   /* waits for run_at */
+    PS_JOB_DELAYED = 6, /* waits for run_at */
 };
 const char *ps_job_state_name(enum ps_job_state state);
 
@@ -71,16 +77,20 @@ struct ps_enqueue {
 };
 
 struct ps_enqueued {
-    bool hit;                    /* artifact is set; no job was made */
+    bool hit; /* artifact is set; no job was made */
     struct ps_artifact artifact;
-    int64_t job;                 /* otherwise */
-    bool is_new;                 /* false: joined a live job */
+    int64_t job; /* otherwise */
+    bool is_new; /* false: joined a live job */
 };
 
+/*
+ * A request that was sent before gets the answer it got, or the result by
+ * now; one that was cancelled waits again.  PS_EINVALID when it was for
+ * another key.
+ */
 PS_MUST_USE int ps_queue_enqueue(struct ps_queue *q, struct ps_arena *arena,
                                  const struct ps_enqueue *what,
-                                 struct ps_enqueued *out,
-                                 struct ps_error *err);
+                                 struct ps_enqueued *out, struct ps_error *err);
 
 /* The artifact of a key; *found says whether there is one.  For warm runs. */
 PS_MUST_USE int ps_queue_lookup(struct ps_queue *q, struct ps_arena *arena,
@@ -88,12 +98,11 @@ PS_MUST_USE int ps_queue_lookup(struct ps_queue *q, struct ps_arena *arena,
                                 struct ps_artifact *out, struct ps_error *err);
 
 /* Forget an artifact whose bytes are gone from the store. */
-PS_MUST_USE int ps_queue_forget(struct ps_queue *q,
-                                const struct ps_sha256 *key,
+PS_MUST_USE int ps_queue_forget(struct ps_queue *q, const struct ps_sha256 *key,
                                 struct ps_error *err);
 
 struct ps_claim {
-    int64_t job;  /* 0: nothing to do now */
+    int64_t job; /* 0: nothing to do now */
     int64_t epoch;
     struct ps_sha256 key;
     const char *spec;
@@ -112,8 +121,9 @@ PS_MUST_USE int ps_queue_claim(struct ps_queue *q, struct ps_arena *arena,
                                struct ps_claim *out, struct ps_error *err);
 
 /*
- * Keep the lease; tell the phase.  PS_ELOST when it is gone: kill the build at
- * once.  *cancel: every waiter has gone, stop and call _acknowledge_cancel.
+ * Keep the lease; tell the phase (NULL: as it was).  PS_ELOST when it is gone:
+ * kill the build at once.  *cancel: every waiter has gone, stop and call
+ * _acknowledge_cancel.
  */
 PS_MUST_USE int ps_queue_heartbeat(struct ps_queue *q, int64_t job,
                                    int64_t epoch, const char *phase,
@@ -145,9 +155,10 @@ PS_MUST_USE int ps_queue_acknowledge_cancel(struct ps_queue *q, int64_t job,
                                             enum ps_job_state *now,
                                             struct ps_error *err);
 
-/* Give back without penalty: drain, Ctrl-C. */
-PS_MUST_USE int ps_queue_release(struct ps_queue *q, int64_t job,
-                                 int64_t epoch, struct ps_error *err);
+/* Give back without penalty: drain, Ctrl-C.  A job that every waiter has left
+ * ends as cancelled. */
+PS_MUST_USE int ps_queue_release(struct ps_queue *q, int64_t job, int64_t epoch,
+                                 struct ps_error *err);
 
 /*
  * Take jobs away from workers that are gone: leases that ran out, and at once
@@ -156,9 +167,9 @@ PS_MUST_USE int ps_queue_release(struct ps_queue *q, int64_t job,
 PS_MUST_USE int ps_queue_reap(struct ps_queue *q, size_t *reaped,
                               struct ps_error *err);
 
-/* A waiter goes; the last one cancels the job. */
-PS_MUST_USE int ps_queue_cancel_request(struct ps_queue *q,
-                                        const char *request,
+/* A waiter goes; the last one cancels the job.  Too late or a second time is
+ * success.  PS_ENOTFOUND: no such waiter (a hit leaves none). */
+PS_MUST_USE int ps_queue_cancel_request(struct ps_queue *q, const char *request,
                                         struct ps_error *err);
 /* All waiters of a job: `pkgsync cancel`.  PS_ENOTFOUND; PS_EINVALID when it
  * has ended. */
@@ -177,8 +188,8 @@ struct ps_job {
     struct ps_sha256 key;
     const char *spec;
     const char *tenant;
-    const char *worker; /* NULL unless running */
-    const char *phase;  /* NULL before the first heartbeat */
+    const char *worker;      /* NULL unless running */
+    const char *phase;       /* NULL before the first heartbeat */
     const char *error_class; /* "BUILD", "lost", ...; NULL */
     const char *error;       /* detail document of the last failure; NULL */
     int64_t attempt;

@@ -438,6 +438,23 @@ static void a_file_locked_for_long_is_busy_and_then_works(void **state)
     ps_queue_close(q);
 }
 
+static void a_file_that_is_moved_away_takes_no_more_jobs(void **state)
+{
+    struct place *p = *state;
+    struct ps_queue *q = open_queue(p->location, "worker");
+    PS_AUTO_FREE char *away = ps_format("%s/away.db", p->dir);
+
+    enqueue_one(p, q, "r1");
+    assert_int_equal(rename(p->path, away), 0);
+    assert_code(PS_EIO, enqueue_text(q, &p->arena, "r2", "{}", &p->err),
+                &p->err);
+    assert_non_null(strstr(p->err.text, "moved or removed"));
+    assert_int_equal(rename(away, p->path), 0);
+    p->err = PS_ERROR_INIT;
+    enqueue_one(p, q, "r2");
+    ps_queue_close(q);
+}
+
 /* Only one row can be there first; here it comes from elsewhere. */
 static void the_first_writer_of_an_artifact_wins(void **state)
 {
@@ -690,6 +707,7 @@ int main(void)
         T(a_full_disk_is_told_and_recovered_from),
         T(a_disk_too_full_for_a_queue_is_told),
         T(a_file_locked_for_long_is_busy_and_then_works),
+        T(a_file_that_is_moved_away_takes_no_more_jobs),
         T(the_first_writer_of_an_artifact_wins),
         T(calls_in_flight_finish_before_the_close),
         T(processes_that_open_a_fresh_file_at_once_all_work),
