@@ -82,20 +82,15 @@ static struct ps_str skip_separator(struct ps_str s)
 static bool take_suffix(struct scan *sc, const struct spelling *row)
 {
     struct ps_str s = skip_separator(sc->rest);
-    struct ps_str after;
     struct ps_str digits;
 
     while (row->text && !ps_str_starts(s, row->text))
         row++;
     if (!row->text)
         return false;
-    s = ps_str_skip(s, strlen(row->text));
-
-    /* A separator belongs to the suffix only if a number follows it. */
-    after = skip_separator(s);
-    digits = take_digits(&after);
-    if (digits.len)
-        s = after;
+    /* Also without a number: "1.0a." is a version. */
+    s = skip_separator(ps_str_skip(s, strlen(row->text)));
+    digits = take_digits(&s);
     ps_buf_adds(sc->out, row->normal);
     add_number(sc->out, digits);
     sc->rest = s;
@@ -199,7 +194,7 @@ int ps_version_normalize(struct ps_arena *arena, struct ps_str version,
                          char **out, struct ps_error *err)
 {
     struct ps_str text = ps_str_trim(version);
-    PS_AUTO_BUF struct ps_buf buf = PS_BUF_INIT((size_t)3 * VERSION_MAX);
+    PS_AUTO_BUF struct ps_buf buf = PS_BUF_INIT(VERSION_MAX);
     struct scan sc = { .out = &buf };
     char *lower = NULL;
     bool ok = false;
@@ -220,11 +215,13 @@ int ps_version_normalize(struct ps_arena *arena, struct ps_str version,
         (void)take_suffix(&sc, dev_spellings);
         ok = take_local(&sc) && sc.rest.len == 0;
     }
+    if (buf.overflow)
+        return ps_fail(err, PS_EINVALID,
+                       "a version of more than %d characters in normal form",
+                       VERSION_MAX);
     if (!ok)
         return ps_fail(err, PS_EINVALID, "'%.*s' is not a PEP 440 version",
                        PS_STR_FMT(text));
-    if (ps_buf_check(&buf, "a normalised version", err) < 0)
-        return err->code;
     *out = ps_arena_dup(arena, ps_buf_str(&buf));
     return PS_OK;
 }

@@ -54,7 +54,8 @@ struct ps_build_record {
     const char *python_platform;       /* "linux_x86_64" */
     const struct ps_record_requirement *requirements;
     size_t requirement_count;
-    const json_t *config_settings; /* Optional: object; borrowed */
+    const json_t *config_settings; /* Optional: object without reals;
+                                      borrowed */
 
     const char *builder_version; /* of pkgsync */
     const char *sandbox;         /* JSON: the runner's strength() */

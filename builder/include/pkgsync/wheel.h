@@ -72,6 +72,7 @@ struct ps_wheel_info {
  *   PS_EINVALID    what is wrong, and with which member
  *   PS_EINTEGRITY  a hash in RECORD differs
  *   PS_ETOOBIG     over a limit
+ *   PS_EBUSY       the file changed meanwhile
  *
  * Strings of *out live in the arena.  expect may be NULL.
  */

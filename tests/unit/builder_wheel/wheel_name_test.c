@@ -139,6 +139,10 @@ static void normalises_versions(void **state)
         { "1.0-DEV-7", "1.0.dev7" },
         { "1.0a1.post2.dev3", "1.0a1.post2.dev3" },
         { "1.0rc1-1dev1", "1.0rc1.post1.dev1" },
+        { "1.0a.", "1.0a0" },
+        { "1.0a-.post", "1.0a0.post0" },
+        { "1.0a--1", "1.0a0.post1" },
+        { "1.0.dev-", "1.0.dev0" },
         { "1.0+cu118", "1.0+cu118" },
         { "1.0+Ubuntu-1_02.x", "1.0+ubuntu.1.2.x" },
         { "1.0+001", "1.0+1" },
@@ -185,14 +189,34 @@ static void refuses_what_is_no_version(void **state)
             PS_EINVALID)
             fail_msg("'%s' passed as '%s'", rows[i], out);
     }
-    {
-        struct ps_error err = PS_ERROR_INIT;
-        struct ps_str nul = PS_STR_LIT("1.0\0a1");
-        char *out = NULL;
+}
 
-        assert_code(PS_EINVALID, ps_version_normalize(&arena, nul, &out, &err),
+static void refuses_odd_bytes_and_lengths_in_versions(void **state)
+{
+    PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
+    struct ps_error err = PS_ERROR_INIT;
+    struct ps_str nul = PS_STR_LIT("1.0\0a1");
+    char digits[600];
+    char *out = NULL;
+
+    (void)state;
+    assert_code(PS_EINVALID, ps_version_normalize(&arena, nul, &out, &err),
+                &err);
+    memset(digits, '1', sizeof(digits));
+    for (size_t len = 500; len < sizeof(digits); len++) {
+        int code = len > 512 ? PS_EINVALID : PS_OK;
+        struct ps_str version = { .data = digits, .len = len };
+
+        assert_code(code, ps_version_normalize(&arena, version, &out, &err),
                     &err);
     }
+    /* 512 characters that become 516. */
+    memcpy(digits, "1a1r2+", 6);
+    assert_code(
+        PS_EINVALID,
+        ps_version_normalize(
+            &arena, (struct ps_str){ .data = digits, .len = 512 }, &out, &err),
+        &err);
 }
 
 static void expands_compressed_tags(void **state)
@@ -246,6 +270,7 @@ int main(void)
         cmocka_unit_test(normalises_project_names),
         cmocka_unit_test(normalises_versions),
         cmocka_unit_test(refuses_what_is_no_version),
+        cmocka_unit_test(refuses_odd_bytes_and_lengths_in_versions),
         cmocka_unit_test(expands_compressed_tags),
         cmocka_unit_test(bounds_the_expansion_of_tags),
     };

@@ -408,6 +408,44 @@ static void refuses_what_is_no_archive(void **state)
     fixture_expect_bytes(f, PS_EINVALID, "no .dist-info");
 }
 
+/* Versions, times, attributes: what no reader acts on. */
+static bool is_free(const struct fixture *f, size_t at)
+{
+    for (size_t i = 0; i < f->archive.count; i++) {
+        size_t local = at - f->layout.local[i];
+        size_t central = at - f->layout.central[i];
+
+        if ((local >= 4 && local < 6) || (local >= 10 && local < 14) ||
+            (central >= 4 && central < 8) || (central >= 12 && central < 16) ||
+            (central >= 36 && central < 42))
+            return true;
+    }
+    return at >= f->layout.end64 + 12 && at < f->layout.end64 + 16;
+}
+
+static void notices_every_changed_byte(void **state)
+{
+    static const unsigned char masks[] = { 0x01, 0x20, 0x80 };
+    struct fixture *f = *state;
+
+    f->archive.zip64 = true;
+    f->archive.members[F_DATA].method = 0;
+    fixture_set(f, F_DATA, "short");
+    fixture_write(f);
+    for (size_t at = 0; at < f->bytes.len; at++) {
+        unsigned char byte = (unsigned char)f->bytes.data[at];
+
+        for (size_t i = 0; i < sizeof(masks); i++) {
+            struct ps_error err = PS_ERROR_INIT;
+
+            zw_patch(&f->bytes, at, 1, byte ^ masks[i]);
+            if (fixture_verify(f, &err) == PS_OK && !is_free(f, at))
+                fail_msg("byte %zu changed by 0x%02x passes", at, masks[i]);
+            zw_patch(&f->bytes, at, 1, byte);
+        }
+    }
+}
+
 static void keeps_to_the_limits(void **state)
 {
     struct fixture *f = *state;
@@ -459,6 +497,7 @@ int main(void)
         TEST(refuses_names_that_are_not_safe),
         TEST(refuses_names_that_meet_in_a_file_system),
         TEST(refuses_what_is_no_archive),
+        TEST(notices_every_changed_byte),
         TEST(keeps_to_the_limits),
     };
 
