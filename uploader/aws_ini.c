@@ -5,8 +5,11 @@
 
 static struct ps_str unquote(struct ps_str s)
 {
-    char quote = s.len >= 2 ? s.data[0] : '\0';
+    char quote = '\0';
 
+    if (s.len < 2)
+        return s;
+    quote = s.data[0];
     if ((quote == '"' || quote == '\'') && s.data[s.len - 1] == quote)
         return (struct ps_str){ .data = s.data + 1, .len = s.len - 2 };
     return s;

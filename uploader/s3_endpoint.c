@@ -147,7 +147,12 @@ int ps_s3_endpoint_find(const struct ps_s3_endpoint_request *r,
     bool in_host = false;
     size_t path_len = 0;
 
-    if (url_parse(&u, text, err) < 0 || check_scheme(&u, r, err) < 0)
+    if (url_parse(&u, text, err) < 0)
+        return err->code;
+    if (!u.scheme || !u.host || !u.path)
+        return ps_fail(err, PS_ECONFIG,
+                       "S3 endpoint: no host; write https://host[:port]");
+    if (check_scheme(&u, r, err) < 0)
         return err->code;
     if (r->virtual_host && r->url && (is_ipv4(u.host) || u.host[0] == '['))
         return ps_fail(err, PS_ECONFIG,

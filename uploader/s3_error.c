@@ -33,6 +33,23 @@ static const struct {
     { "&quot;", '"' }, { "&apos;", '\'' },
 };
 
+/* "&#34;": printable ASCII in decimal, which is what servers write. */
+static char numeric_entity(struct ps_str text, size_t *len)
+{
+    struct ps_error ignored = PS_ERROR_INIT;
+    struct ps_str digits;
+    uint64_t value = 0;
+
+    if (!ps_str_starts(text, "&#"))
+        return 0;
+    text = ps_str_first(ps_str_skip(text, 2), 4);
+    if (!ps_str_cut(&text, ';', &digits) ||
+        ps_str_to_u64(digits, 0x7e, &value, &ignored) < 0 || value < 0x20)
+        return 0;
+    *len = digits.len + 3;
+    return (char)value;
+}
+
 /* The byte that an entity at the start of `text` stands for; 0: none. */
 static char entity(struct ps_str text, size_t *len)
 {
@@ -42,7 +59,7 @@ static char entity(struct ps_str text, size_t *len)
             return entities[i].value;
         }
     }
-    return 0;
+    return numeric_entity(text, len);
 }
 
 /* Copy an element's text; one that does not fit counts as absent. */
@@ -57,7 +74,8 @@ static void copy_text(struct ps_str text, char *out, size_t size)
         if (c == '&') {
             char meant = entity(text, &step);
 
-            c = meant ? meant : c;
+            if (meant)
+                c = meant;
         }
         if ((unsigned char)c < 0x20 || c == 0x7f)
             c = '?';

@@ -18,8 +18,11 @@
 #include "uri.h"
 
 #define EXPIRES_MAX_S 604800
-#define URL_MAX 16384
-#define PARAMETER_MAX 8192
+#define PARAMETER_MAX 8192 /* a path, a token */
+#define ENCODED_MAX 24576  /* three bytes for each */
+#define QUERY_MAX 16384
+#define URL_MAX 49152
+#define CANONICAL_MAX 65536
 #define PAIRS_MAX 64
 
 /* A query parameter or a header, in the form in which it is signed. */
@@ -68,7 +71,7 @@ static int compare_pairs(const void *a, const void *b)
 static const char *encode(struct ps_arena *arena, const char *text,
                           const char *keep)
 {
-    PS_AUTO_BUF struct ps_buf out = PS_BUF_INIT(PARAMETER_MAX * 3);
+    PS_AUTO_BUF struct ps_buf out = PS_BUF_INIT(ENCODED_MAX);
 
     ps_uri_encode(&out, text, keep);
     return ps_arena_dup(arena, ps_buf_str(&out));
@@ -230,7 +233,7 @@ static void signing_key(const struct signer *s, struct ps_sha256 *key)
 static void sign(const struct signer *s, const char *path, const char *query,
                  char hex[PS_SHA256_HEX_SIZE])
 {
-    PS_AUTO_BUF struct ps_buf text = PS_BUF_INIT(URL_MAX * 4);
+    PS_AUTO_BUF struct ps_buf text = PS_BUF_INIT(CANONICAL_MAX);
     struct ps_sha256 digest;
     struct ps_sha256 key;
 
@@ -254,8 +257,8 @@ int ps_sigv4_presign(const struct ps_presign *request,
                      struct ps_error *err)
 {
     PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
-    PS_AUTO_BUF struct ps_buf query = PS_BUF_INIT(URL_MAX);
-    PS_AUTO_BUF struct ps_buf out = PS_BUF_INIT(URL_MAX * 3);
+    PS_AUTO_BUF struct ps_buf query = PS_BUF_INIT(QUERY_MAX);
+    PS_AUTO_BUF struct ps_buf out = PS_BUF_INIT(URL_MAX);
     struct signer s = { .arena = &arena,
                         .request = request,
                         .credentials = credentials };

@@ -132,6 +132,7 @@ char *ps_store_object_url(const struct ps_store *s, const char *key)
     return s->ops->object_url(s, key);
 }
 
+// NOLINTNEXTLINE(readability-function-size): as store.h declares it
 int ps_store_put(struct ps_store *s, const struct ps_object *object,
                  ps_transfer_progress_fn *progress, void *user,
                  const struct ps_cancel *cancel, bool *existed,
@@ -164,6 +165,7 @@ static int make_memory_file(const void *data, size_t len, int *out,
     return PS_OK;
 }
 
+// NOLINTNEXTLINE(readability-function-size): as store.h declares it
 int ps_store_put_bytes(struct ps_store *s, const char *key,
                        const char *content_type, const void *data, size_t len,
                        const struct ps_cancel *cancel, bool *existed,
@@ -200,6 +202,7 @@ int ps_store_stat(struct ps_store *s, const char *key,
     return s->ops->stat(s, key, cancel, out, err);
 }
 
+// NOLINTNEXTLINE(readability-function-size): as store.h declares it
 int ps_store_get(struct ps_store *s, const char *key, int fd,
                  uint64_t max_bytes, const struct ps_cancel *cancel,
                  uint64_t *size, struct ps_error *err)

@@ -185,7 +185,7 @@ static int make_temp(int dir, char name[64], int *out)
 {
     for (int i = 0; i < 100; i++) {
         PS_AUTO_FD int fd = -1;
-        struct stat st;
+        struct stat st = { .st_nlink = 0 };
         uint64_t unique = 0;
 
         if (getrandom(&unique, sizeof(unique), 0) != sizeof(unique))
@@ -332,7 +332,7 @@ static int verify_existing(const struct ps_store_put *put, int dir,
     const struct ps_object *o = put->object;
     PS_AUTO_FD int fd = -1;
     struct ps_sha256 actual;
-    struct stat st;
+    struct stat st = { .st_size = 0 };
     uint64_t size = 0;
 
     if (ps_open_regular_at(dir, ps_key_name(o->key), &fd, &st, err) < 0)
@@ -412,7 +412,7 @@ static int file_stat(struct ps_store *base, const char *key,
 {
     struct ps_error failed = PS_ERROR_INIT;
     PS_AUTO_FD int fd = -1;
-    struct stat st;
+    struct stat st = { .st_size = 0 };
     int rc = PS_OK;
 
     if (ps_cancel_check(cancel, err) < 0)
@@ -463,7 +463,7 @@ static int file_get(struct ps_store *base, const struct ps_store_get *get,
                     uint64_t *size, struct ps_error *err)
 {
     PS_AUTO_FD int fd = -1;
-    struct stat st;
+    struct stat st = { .st_size = 0 };
 
     if (ps_cancel_check(get->cancel, err) < 0)
         return err->code;

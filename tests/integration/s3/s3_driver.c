@@ -73,6 +73,7 @@ static struct ps_cancel *signal_cancel;
 static void on_signal(int number_of_signal)
 {
     (void)number_of_signal;
+    // NOLINTNEXTLINE(bugprone-signal-handler): cancel.h allows it
     ps_cancel_fire(signal_cancel, PS_ECANCELED);
 }
 

@@ -22,7 +22,7 @@ static void refuses_other_forms(void **state)
     static const char *const bad[] = {
         "",
         "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",
-        EMPTY "-2",
+        (EMPTY "-2"),
         "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFV=", /* stray bits */
         "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSu===",
         "47DEQpj8HBSa_-TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",

@@ -47,8 +47,8 @@ static void refuses_other_answers_without_quoting_them(void **state)
         "{\"Version\":1,\"AccessKeyId\":\"A\"}",
         "{\"Version\":1,\"SecretAccessKey\":\"secret\"}",
         "{\"Version\":1,\"AccessKeyId\":1,\"SecretAccessKey\":\"secret\"}",
-        "{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"secret\","
-        "\"Expiration\":\"soon\"}",
+        ("{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"secret\","
+         "\"Expiration\":\"soon\"}"),
         "{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"secret\" x",
     };
 

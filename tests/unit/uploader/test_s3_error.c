@@ -24,6 +24,9 @@ static void reads_what_servers_answer(void **state)
         { "<Error><Code>A</Code><Code>B</Code></Error>", "A", "" },
         { "<Error><Code>A</Code><Message>x\x1b[31m\ny</Message></Error>", "A",
           "x?[31m?y" },
+        { "<Error><Code>A</Code><Message>&#34;&#126;&#127;&#9;&#x34;&#;&#39"
+          "</Message></Error>",
+          "A", "\"~&#127;&#9;&#x34;&#;&#39" },
         /* cut off: what is whole counts */
         { "<Error><Code>A</Code><Message>half", "A", "" },
     };
