@@ -196,6 +196,7 @@ static void refuses_odd_bytes_and_lengths_in_versions(void **state)
     PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
     struct ps_error err = PS_ERROR_INIT;
     struct ps_str nul = PS_STR_LIT("1.0\0a1");
+    static const char start[] = { '1', 'a', '1', 'r', '2', '+' };
     char digits[600];
     char *out = NULL;
 
@@ -211,7 +212,7 @@ static void refuses_odd_bytes_and_lengths_in_versions(void **state)
                     &err);
     }
     /* 512 characters that become 516. */
-    memcpy(digits, "1a1r2+", 6);
+    memcpy(digits, start, sizeof(start));
     assert_code(
         PS_EINVALID,
         ps_version_normalize(
