@@ -91,6 +91,8 @@ def environment(wheels):
     python = "/env/bin/python"
     status = subprocess.call(
         [python, "-I", "/pip/pip", "install", "--no-index", "--no-deps"]
+        # pip itself is on the path, and must be installed all the same.
+        + ["--ignore-installed"]
         + ["--no-compile", "--no-cache-dir", "--disable-pip-version-check"]
         + ["--no-warn-script-location", "--quiet", "--no-input"]
         + wheels

@@ -1,0 +1,41 @@
+/* The table of commands. */
+#include <string.h>
+
+#include "cli.h"
+
+/* clang-format off */
+const struct cmd cmds[] = {
+    { "wheel", CMD_WHEEL, cmd_wheel, "SOURCE...",
+      "build wheels, hash them and upload them",
+      "A SOURCE is a directory, an installed editable package's name, a git "
+      "URL as\npip takes it (git+https://host/repo@rev#subdirectory=dir), an "
+      "sdist, or an\nsdist's URL. What is there already is not built again." },
+    { "doctor", CMD_DOCTOR, cmd_doctor, "",
+      "say what this machine can and cannot do, and how to mend it", NULL },
+    { "jobs", CMD_JOBS, cmd_jobs, "",
+      "list the jobs of the queue", NULL },
+    { "logs", CMD_LOGS, cmd_logs, "JOB",
+      "print what a job's build printed", NULL },
+    { "cancel", CMD_CANCEL, cmd_cancel, "JOB...",
+      "stop jobs, wherever they run", NULL },
+    { "retry", CMD_RETRY, cmd_retry, "JOB...",
+      "do failed jobs again", NULL },
+    { "cache", CMD_CACHE, cmd_cache, "[prune]",
+      "show what is kept and how large it is, or remove what was not used",
+      NULL },
+    { "config", CMD_CONFIG, cmd_config, "",
+      "print every setting, its value, and where that comes from", NULL },
+    { "help", CMD_HELP, cmd_help, "[COMMAND]",
+      "list the commands, or explain one", NULL },
+    { .name = NULL },
+};
+/* clang-format on */
+
+const struct cmd *cmd_find(const char *name)
+{
+    for (const struct cmd *c = cmds; c->name; c++) {
+        if (strcmp(c->name, name) == 0)
+            return c;
+    }
+    return NULL;
+}

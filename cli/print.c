@@ -1,0 +1,76 @@
+/* Small things that several commands print. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli.h"
+#include "pkgsync/cleanup.h"
+#include "pkgsync/clock.h"
+#include "pkgsync/str.h"
+
+void cli_print_json(const json_t *doc)
+{
+    PS_AUTO_FREE char *text = ps_json_pretty(doc);
+
+    (void)fputs(text, stdout);
+}
+
+const char *cli_size(struct ps_arena *arena, uint64_t bytes)
+{
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+    uint64_t whole = bytes;
+    uint64_t tenths = 0;
+    size_t unit = 0;
+
+    while (whole >= 1024 && unit < 4) {
+        tenths = whole % 1024 * 10 / 1024;
+        whole /= 1024;
+        unit++;
+    }
+    if (unit == 0)
+        return ps_arena_format(arena, "%llu B", (unsigned long long)whole);
+    return ps_arena_format(arena, "%llu.%llu %s", (unsigned long long)whole,
+                           (unsigned long long)tenths, units[unit]);
+}
+
+const char *cli_ago(struct ps_arena *arena, uint64_t then_ms)
+{
+    static const struct {
+        uint64_t s;
+        const char *unit;
+    } units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+    uint64_t now = ps_now_ms();
+    uint64_t s = now > then_ms ? (now - then_ms) / 1000 : 0;
+
+    for (size_t i = 0; i < 4; i++) {
+        if (s >= units[i].s * 2 || i == 3)
+            return ps_arena_format(arena, "%llu %s ago",
+                                   (unsigned long long)(s / units[i].s),
+                                   units[i].unit);
+    }
+    return "";
+}
+
+int cli_job_id(const char *text, int64_t *out, struct ps_error *err)
+{
+    uint64_t id = 0;
+
+    if (ps_str_to_u64(ps_str_from(text), INT64_MAX, &id, err) < 0)
+        return ps_fail(err, PS_EUSAGE,
+                       "'%s' is not a job's number; `pkgsync jobs --all` "
+                       "lists them",
+                       text);
+    *out = (int64_t)id;
+    return PS_OK;
+}
+
+void cli_print_foreign(const char *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)data[i];
+
+        if (c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7f))
+            (void)putchar(c);
+        else if (c != '\r')
+            (void)printf("\\x%02x", c);
+    }
+}
