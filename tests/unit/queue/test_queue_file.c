@@ -327,30 +327,34 @@ static void a_file_that_may_only_be_read_is_denied(void **state)
 
 #define CANNOT_MOUNT 77
 
-static bool write_map(const char *path, unsigned id)
+static bool write_proc(const char *path, const char *text)
 {
-    char text[32];
+    size_t len = strlen(text);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
-    int len = snprintf(text, sizeof(text), "0 %u 1", id);
-    bool ok = fd >= 0 && write(fd, text, (size_t)len) == len;
+    bool ok = fd >= 0 && write(fd, text, len) == (ssize_t)len;
 
     if (fd >= 0)
         (void)close(fd);
     return ok;
 }
 
+/* An ordinary user becomes root of a namespace of its own. */
+static bool become_root(void)
+{
+    PS_AUTO_FREE char *uid = ps_format("0 %u 1", geteuid());
+    PS_AUTO_FREE char *gid = ps_format("0 %u 1", getegid());
+
+    return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+           write_proc("/proc/self/setgroups", "deny") &&
+           write_proc("/proc/self/uid_map", uid) &&
+           write_proc("/proc/self/gid_map", gid);
+}
+
 /* A file system of that size on p->dir, seen by this process only. */
 static bool mount_small(struct place *p, const char *options)
 {
-    unsigned uid = geteuid();
-
-    if (uid == 0) {
-        if (unshare(CLONE_NEWNS) < 0)
-            return false;
-    } else if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
-               !write_map("/proc/self/uid_map", uid)) {
+    if (geteuid() == 0 ? unshare(CLONE_NEWNS) < 0 : !become_root())
         return false;
-    }
     return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
            mount("tmpfs", p->dir, "tmpfs", 0, options) == 0;
 }
