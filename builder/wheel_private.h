@@ -119,7 +119,7 @@ PS_MUST_USE int ps_zip_read_extra(struct ps_str extra, uint64_t *const *fields,
 PS_MUST_USE int ps_zip_check_layout(struct ps_arena *arena, struct ps_zip *zip,
                                     struct ps_error *err);
 
-/* A name that is safe to unpack; says what is wrong but not with which. */
+/* A name that is safe to unpack; shown in the error only where it can be. */
 PS_MUST_USE int ps_zip_check_name(struct ps_str name, struct ps_error *err);
 
 /*

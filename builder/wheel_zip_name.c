@@ -29,14 +29,12 @@ static int check_characters(struct ps_str name, struct ps_error *err)
     return PS_OK;
 }
 
-int ps_zip_check_name(struct ps_str name, struct ps_error *err)
+static int check_path(struct ps_str name, struct ps_error *err)
 {
     struct ps_str rest = name;
     struct ps_str part;
     bool more = true;
 
-    if (check_characters(name, err) < 0)
-        return err->code;
     if (name.data[0] == '/')
         return ps_fail(err, PS_EINVALID, "its name is absolute");
     if (name.len > 1 && name.data[1] == ':' && is_letter(name.data[0]))
@@ -57,6 +55,15 @@ int ps_zip_check_name(struct ps_str name, struct ps_error *err)
                            "its name has a part of more than %u bytes",
                            COMPONENT_MAX);
     }
+    return PS_OK;
+}
+
+int ps_zip_check_name(struct ps_str name, struct ps_error *err)
+{
+    if (check_characters(name, err) < 0)
+        return err->code;
+    if (check_path(name, err) < 0) /* it may be shown now */
+        return ps_context(err, "'%.*s'", PS_STR_FMT(name));
     return PS_OK;
 }
 
