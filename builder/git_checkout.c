@@ -178,6 +178,49 @@ static int submodule_url(struct ps_arena *arena, git_repository *repo,
     return PS_OK;
 }
 
+/* What .gitmodules says of one path; url NULL: nothing. */
+struct module {
+    const char *url;    /* in the arena */
+    const char *update; /* "none": leave it out */
+};
+
+/* "submodule.<name>.<key>": a copy of the key's value for the same name. */
+static const char *module_value(struct ps_arena *arena, git_config *config,
+                                struct ps_str path_key, const char *key)
+{
+    struct ps_str stem = path_key;
+
+    stem.len -= strlen("path");
+    return ps_git_setting(
+        arena, config, ps_arena_format(arena, "%.*s%s", PS_STR_FMT(stem), key));
+}
+
+static struct module find_module(struct ps_arena *arena, const char *dest,
+                                 const char *path)
+{
+    PS_AUTO_FREE char *file = ps_format("%s/.gitmodules", dest);
+    PS_AUTO_GIT(git_config) config = NULL;
+    PS_AUTO_GIT(git_config_iterator) it = NULL;
+    PS_AUTO_GIT(git_config) snapshot = NULL;
+    struct module module = { 0 };
+    git_config_entry *entry = NULL;
+
+    if (git_config_open_ondisk(&config, file) < 0 ||
+        git_config_snapshot(&snapshot, config) < 0 ||
+        git_config_iterator_new(&it, config) < 0)
+        return module;
+    while (!module.url && git_config_next(&entry, it) == 0) {
+        struct ps_str key = ps_str_from(entry->name);
+
+        if (!ps_str_starts(key, "submodule.") || !ps_str_ends(key, ".path") ||
+            !entry->value || strcmp(entry->value, path) != 0)
+            continue;
+        module.url = module_value(arena, snapshot, key, "url");
+        module.update = module_value(arena, snapshot, key, "update");
+    }
+    return module;
+}
+
 static int checkout_submodule(const struct checkout *c, git_repository *repo,
                               const struct ps_git_url *parent,
                               const git_index_entry *entry, const char *dest,
@@ -188,21 +231,13 @@ static int checkout_submodule(const struct checkout *c, git_repository *repo,
                               .cancel = c->cancel,
                               .depth = c->depth + 1 };
     const char *path = ps_arena_format(&arena, "%s/%s", dest, entry->path);
+    struct module module = find_module(&arena, dest, entry->path);
     struct ps_git_url url = { 0 };
-    git_submodule *module = NULL;
-    const char *text = NULL;
     char hex[PS_GIT_ID_SIZE];
-    bool skip = false;
 
-    if (git_submodule_lookup(&module, repo, entry->path) == 0) {
-        text = ps_arena_strdup(&arena, git_submodule_url(module));
-        skip =
-            git_submodule_update_strategy(module) == GIT_SUBMODULE_UPDATE_NONE;
-    }
-    git_submodule_free(module);
-    if (skip)
+    if (module.update && strcmp(module.update, "none") == 0)
         return PS_OK;
-    if (!text)
+    if (!module.url)
         return ps_fail(err, PS_EINVALID,
                        "submodule '%s' of '%s' has no URL in .gitmodules",
                        entry->path, parent->display);
@@ -212,7 +247,7 @@ static int checkout_submodule(const struct checkout *c, git_repository *repo,
                        parent->display, SUBMODULE_DEPTH);
     (void)git_oid_tostr(hex, sizeof(hex), &entry->id);
     url.rev = hex;
-    if (submodule_url(&arena, repo, parent, text, &url, err) < 0 ||
+    if (submodule_url(&arena, repo, parent, module.url, &url, err) < 0 ||
         ps_mkdirs(path, 0755, err) < 0 ||
         checkout_in(&below, &url, hex, path, err) < 0)
         return ps_context(err, "submodule '%s'", entry->path);

@@ -100,7 +100,8 @@ static void set_text(struct request *r, CURLoption option, const char *variable,
 
     if (!value)
         value = ps_git_http_setting(&h->arena, h->op->config, h->url, name);
-    if (value && value[0] != '\0')
+    /* An empty proxy is none, whatever the environment says. */
+    if (value && (value[0] != '\0' || option == CURLOPT_PROXY))
         (void)curl_easy_setopt(r->easy, option, value);
 }
 
@@ -128,6 +129,7 @@ static void set_login(struct request *r)
 
     (void)curl_easy_setopt(r->easy, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
     (void)curl_easy_setopt(r->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_ANY);
+    (void)curl_easy_setopt(r->easy, CURLOPT_PROXYAUTH, (long)CURLAUTH_ANY);
     if (user && password) {
         (void)curl_easy_setopt(r->easy, CURLOPT_USERNAME, user);
         (void)curl_easy_setopt(r->easy, CURLOPT_PASSWORD, password);

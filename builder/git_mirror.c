@@ -20,9 +20,12 @@
 #include "git_private.h"
 #include "pkgsync/digest.h"
 #include "pkgsync/fd.h"
+#include "pkgsync/process.h"
 
 #define NAME_LENGTH 32
 #define LOCK_STEP_MS 50
+#define PACKS_MAX 40
+#define REPACK_LIMIT_MS 600000
 #define COMPLETE "pkgsync-complete"
 #define MARK "1\n"
 
@@ -52,23 +55,48 @@ static bool is_complete(const struct ps_git_mirror *m)
     return access(mark, F_OK) == 0;
 }
 
-/* What a killed fetch left: libgit2 names its unfinished packs so. */
-static void sweep(const struct ps_git_mirror *m)
+/* What a killed fetch left goes: libgit2 names its unfinished packs so.  The
+ * result is the number of finished ones. */
+static size_t sweep(const struct ps_git_mirror *m)
 {
     PS_AUTO_FREE char *packs = ps_format("%s/objects/pack", m->path);
     PS_AUTO_DIR DIR *dir = opendir(packs);
-    struct dirent *e = NULL;
+    size_t packs_found = 0;
 
     if (!dir)
-        return;
+        return 0;
     for (;;) {
-        e = readdir(dir);
+        const struct dirent *e = readdir(dir);
+
         if (!e)
-            break;
+            return packs_found;
         if (strncmp(e->d_name, "pack_git2_", 10) == 0 ||
-            strncmp(e->d_name, "tmp_", 4) == 0)
+            strncmp(e->d_name, "tmp_", 4) == 0 ||
+            strncmp(e->d_name, ".tmp-", 5) == 0)
             (void)unlinkat(dirfd(dir), e->d_name, 0);
+        else if (ps_str_ends(ps_str_from(e->d_name), ".pack"))
+            packs_found++;
     }
+}
+
+/*
+ * Each fetch of something new adds a pack, and libgit2 never joins them.  The
+ * real git does, where there is one; nothing depends on its success.
+ * Commits that no branch has any more are kept: somebody may have pinned one.
+ */
+static void join_packs(const struct ps_git_mirror *m,
+                       const struct ps_cancel *cancel)
+{
+    PS_AUTO_FREE char *git = ps_find_program("git", getenv("PATH"));
+    const char *argv[] = { git,  "-C", m->path, "repack", "-a",
+                           "-d", "-k", "-q",    NULL };
+    struct ps_process_spec spec = { .argv = argv,
+                                    .wall_limit_ms = REPACK_LIMIT_MS };
+    struct ps_process_result result = { 0 };
+    struct ps_error ignored = PS_ERROR_INIT;
+
+    if (!git || ps_process_run(&spec, cancel, &result, &ignored) < 0)
+        return; /* many packs are slower, not wrong */
 }
 
 static int make(struct ps_git_mirror *m, struct ps_error *err)
@@ -111,12 +139,13 @@ int ps_git_mirror_open(struct ps_git_mirror *m, const struct ps_git_url *url,
     lock = ps_format("%s/%.*s.lock", root, NAME_LENGTH, hex);
     if (take_lock(m, lock, op, err) < 0)
         return err->code;
+    if (is_complete(m) && sweep(m) > PACKS_MAX)
+        join_packs(m, op->cancel);
     if (!is_complete(m) ||
         git_repository_open_ext(
             &m->repo, m->path,
             GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_BARE, NULL) < 0)
         return make(m, err);
-    sweep(m);
     return PS_OK;
 }
 
@@ -183,7 +212,7 @@ static int on_pack(int stage, uint32_t current, uint32_t total, void *user)
     return on_message("", 0, user);
 }
 
-/* libgit2 has applied insteadOf by now: the URL decides who carries it. */
+/* insteadOf was applied before: the URL decides who carries it. */
 static int on_transport(git_transport **out, git_remote *owner, void *user)
 {
     struct ps_git_op *op = user;
@@ -279,6 +308,21 @@ static int mark_complete(const struct ps_git_mirror *m, struct ps_error *err)
     return ps_write_file_at(AT_FDCWD, mark, MARK, strlen(MARK), 0600, err);
 }
 
+/* Without a name: nothing of it is written to the mirror. */
+static int make_remote(struct ps_git_mirror *m, git_config *config,
+                       const char *url, git_remote **out)
+{
+    PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
+    git_remote_create_options options;
+
+    (void)git_remote_create_options_init(&options,
+                                         GIT_REMOTE_CREATE_OPTIONS_VERSION);
+    options.repository = m->repo;
+    options.flags = GIT_REMOTE_CREATE_SKIP_INSTEADOF;
+    return git_remote_create_with_opts(
+        out, ps_git_instead_of(&arena, config, url), &options);
+}
+
 int ps_git_mirror_fetch(struct ps_git_mirror *m, const struct ps_git_url *url,
                         struct ps_git_op *op, const char *refspec,
                         bool *damaged, struct ps_error *err)
@@ -301,7 +345,7 @@ int ps_git_mirror_fetch(struct ps_git_mirror *m, const struct ps_git_url *url,
     op->err = PS_ERROR_INIT;
     rc = git_repository_config_snapshot(&config, m->repo);
     if (rc == 0)
-        rc = git_remote_create_anonymous(&remote, m->repo, url->url);
+        rc = make_remote(m, config, url->url, &remote);
     op->config = config;
     if (rc == 0)
         rc = run_fetch(m, remote, &options, refspec);

@@ -78,3 +78,28 @@ void ps_git_http_each(git_config *config, const char *url, const char *name,
         if (entry->value && fit(entry->name, url, name) > 0)
             fn(entry->value, user);
 }
+
+char *ps_git_instead_of(struct ps_arena *arena, git_config *config,
+                        const char *url)
+{
+    PS_AUTO_GIT(git_config_iterator) it = NULL;
+    git_config_entry *entry = NULL;
+    char *best = ps_arena_strdup(arena, url);
+    size_t best_length = 0;
+
+    if (git_config_iterator_new(&it, config) < 0)
+        return best;
+    while (git_config_next(&entry, it) == 0) {
+        struct ps_str base = ps_str_from(entry->name);
+        size_t length = entry->value ? strlen(entry->value) : 0;
+
+        if (!ps_str_starts(base, "url.") || !ps_str_ends(base, ".insteadof") ||
+            length <= best_length || strncmp(url, entry->value, length) != 0)
+            continue;
+        base = ps_str_skip(base, strlen("url."));
+        base.len -= PS_MIN(base.len, strlen(".insteadof"));
+        best_length = length;
+        best = ps_arena_format(arena, "%.*s%s", PS_STR_FMT(base), url + length);
+    }
+    return best;
+}

@@ -139,17 +139,20 @@ static int check_port(struct ps_str port, const struct parts *p,
                       struct ps_error *err)
 {
     struct ps_error ignored = PS_ERROR_INIT;
-    struct ps_str host = p->host;
+    struct ps_str rest = p->host;
+    struct ps_str host = { 0 };
     uint64_t number = 0;
 
     if (ps_str_to_u64(port, 65535, &number, &ignored) == PS_OK && number > 0)
         return PS_OK;
-    (void)ps_str_cut(&host, ':', &host);
+    (void)ps_str_cut(&rest, ':', &host);
     if (equal_nocase(p->scheme, "ssh"))
         return ps_fail(err, PS_EINVALID,
                        "git URL: '%.*s' is not a port; with ssh:// the path "
-                       "follows a slash: '%.*s/%.*s'",
-                       PS_STR_FMT(port), PS_STR_FMT(host), PS_STR_FMT(port));
+                       "follows a slash: 'git+ssh://%.*s%s%.*s/%.*s%.*s'",
+                       PS_STR_FMT(port), PS_STR_FMT(p->user),
+                       p->has_user ? "@" : "", PS_STR_FMT(host),
+                       PS_STR_FMT(port), PS_STR_FMT(p->path));
     return ps_fail(err, PS_EINVALID, "git URL: '%.*s' is not a port",
                    PS_STR_FMT(port));
 }
@@ -462,6 +465,8 @@ int ps_git_url_parse(struct ps_arena *arena, struct ps_str text,
     if (ps_str_starts(fragment, "git+"))
         fragment = ps_str_skip(fragment, 4);
     (void)ps_str_cut(&fragment, '#', &body);
+    if (body.len == 0)
+        return ps_fail(err, PS_EINVALID, "empty git URL");
     if (split_parts(body, &p, err) < 0 ||
         take_rev(arena, &p, &url.rev, err) < 0)
         return err->code;

@@ -295,6 +295,14 @@ class Mirrors(GitTest):
         self.resolve(self.url)
         self.assertFalse((path / "rubbish").exists())
 
+    def test_a_mirror_that_is_fetched_often_does_not_fill_with_packs(self):
+        for i in range(45):
+            self.commit(self.source, "file.txt", f"{i}\n")
+            result = self.resolve(self.url)
+        packs = list(pathlib.Path(result.mirror).rglob("*.pack"))
+        self.assertLess(len(packs), 20)
+        self.checkout(f"{self.url}@{result.commit}", "out", "--offline")
+
     def test_many_processes_share_one_mirror(self):
         running = []
         for i in range(6):
