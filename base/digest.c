@@ -175,7 +175,7 @@ int ps_sha256_file(const char *path, uint64_t max_bytes, struct ps_sha256 *out,
 struct ps_sha256 ps_hmac_sha256(const void *key, size_t key_len,
                                 const void *data, size_t len)
 {
-    struct ps_sha256 out;
+    struct ps_sha256 out = { .bytes = { 0 } };
     unsigned size = PS_SHA256_SIZE;
 
     /* A NULL key means "the key of the last call" to OpenSSL. */

@@ -81,7 +81,7 @@ int ps_read_file_at(int dir, const char *path, struct ps_buf *out,
                     struct ps_error *err)
 {
     PS_AUTO_FD int fd = -1;
-    struct stat st;
+    struct stat st = { .st_size = 0 };
     int rc = ps_open_regular_at(dir, path, &fd, &st, err);
 
     if (rc < 0)

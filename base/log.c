@@ -29,22 +29,33 @@ static void add_printable(struct ps_buf *line, const char *text)
     }
 }
 
+static void write_line(const char *level, const char *event, const char *fmt,
+                       va_list ap) PS_PRINTF(3, 0);
+
+static void write_line(const char *level, const char *event, const char *fmt,
+                       va_list ap)
+{
+    PS_AUTO_BUF struct ps_buf line = PS_BUF_INIT(LINE_MAX_BYTES);
+    PS_AUTO_FREE char *values = NULL;
+    int len = vasprintf(&values, fmt, ap);
+
+    if (len < 0)
+        values = NULL; /* vasprintf() leaves it undefined */
+    ps_buf_addf(&line, "%s %s%s", level, event, len > 0 ? " " : "");
+    if (len > 0)
+        add_printable(&line, values);
+    /* One call, so that lines of several threads do not mix. */
+    (void)fprintf(stderr, "%s\n", ps_buf_z(&line));
+}
+
 void ps_log(enum ps_log_level level, const char *event, const char *fmt, ...)
 {
     static const char *const names[] = { "error", "warn", "info", "debug" };
-    PS_AUTO_BUF struct ps_buf line = PS_BUF_INIT(LINE_MAX_BYTES);
-    PS_AUTO_FREE char *text = NULL;
     va_list ap;
-    int len = 0;
 
     if ((int)level > atomic_load(&log_level))
         return;
     va_start(ap, fmt);
-    len = vasprintf(&text, fmt, ap);
+    write_line(names[level], event, fmt, ap);
     va_end(ap);
-    ps_buf_addf(&line, "%s %s%s", names[level], event, len > 0 ? " " : "");
-    if (len > 0)
-        add_printable(&line, text);
-    /* One call, so that lines of several threads do not mix. */
-    (void)fprintf(stderr, "%s\n", ps_buf_z(&line));
 }

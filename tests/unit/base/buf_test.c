@@ -33,7 +33,7 @@ static void appending_keeps_everything_and_the_nul(void **state)
     }
     assert_int_equal(b.len, 50000);
     assert_false(b.overflow);
-    assert_memory_equal(b.data + 5 * 1234, "1234,", 5);
+    assert_memory_equal(b.data + (size_t)5 * 1234, "1234,", 5);
     ps_buf_adds(&b, "end");
     assert_string_equal(ps_buf_z(&b) + 50000, "end");
 }

@@ -120,42 +120,56 @@ static void what_is_not_64_hexadecimal_digits_is_refused(void **state)
 
 struct rfc4231 {
     const char *key;
-    char key_byte; /* when key is NULL, key_len of these */
     size_t key_len;
     const char *data;
-    char data_byte;
     size_t data_len;
+    char key_byte; /* when key is NULL, key_len of these */
+    char data_byte;
     const char *hex;
 };
 
 static void hmac_agrees_with_rfc_4231(void **state)
 {
     static const struct rfc4231 cases[] = {
-        { NULL, '\x0b', 20, "Hi There", 0, 8,
-          "b0344c61d8db38535ca8afceaf0bf12b"
-          "881dc200c9833da726e9376c2e32cff7" },
-        { "Jefe", 0, 4, "what do ya want for nothing?", 0, 28,
-          "5bdcc146bf60754e6a042426089575c7"
-          "5a003f089d2739839dec58b964ec3843" },
-        { NULL, '\xaa', 20, NULL, '\xdd', 50,
-          "773ea91e36800e46854db8ebd09181a7"
-          "2959098b3ef8c122d9635514ced565fe" },
-        { "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d"
-          "\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19",
-          0, 25, NULL, '\xcd', 50,
-          "82558a389a443c0ea4cc819899f2083a"
-          "85f0faa3e578f8077a2e3ff46729665b" },
-        { NULL, '\xaa', 131,
-          "Test Using Larger Than Block-Size Key - Hash Key First", 0, 54,
-          "60e431591ee0b67f0d8a26aacbf5b77f"
-          "8e0bc6213728c5140546040f0ee37f54" },
-        { NULL, '\xaa', 131,
-          "This is a test using a larger than block-size key and a larger "
-          "than block-size data. The key needs to be hashed before being "
-          "used by the HMAC algorithm.",
-          0, 152,
-          "9b09ffa71b942fcb27635fbcd5b0e944"
-          "bfdc63644f0713938a7f51535c3a35e2" },
+        { .key_byte = '\x0b',
+          .key_len = 20,
+          .data = "Hi There",
+          .data_len = 8,
+          .hex = "b0344c61d8db38535ca8afceaf0bf12b"
+                 "881dc200c9833da726e9376c2e32cff7" },
+        { .key = "Jefe",
+          .key_len = 4,
+          .data = "what do ya want for nothing?",
+          .data_len = 28,
+          .hex = "5bdcc146bf60754e6a042426089575c7"
+                 "5a003f089d2739839dec58b964ec3843" },
+        { .key_byte = '\xaa',
+          .key_len = 20,
+          .data_byte = '\xdd',
+          .data_len = 50,
+          .hex = "773ea91e36800e46854db8ebd09181a7"
+                 "2959098b3ef8c122d9635514ced565fe" },
+        { .key = "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d"
+                 "\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19",
+          .key_len = 25,
+          .data_byte = '\xcd',
+          .data_len = 50,
+          .hex = "82558a389a443c0ea4cc819899f2083a"
+                 "85f0faa3e578f8077a2e3ff46729665b" },
+        { .key_byte = '\xaa',
+          .key_len = 131,
+          .data = "Test Using Larger Than Block-Size Key - Hash Key First",
+          .data_len = 54,
+          .hex = "60e431591ee0b67f0d8a26aacbf5b77f"
+                 "8e0bc6213728c5140546040f0ee37f54" },
+        { .key_byte = '\xaa',
+          .key_len = 131,
+          .data = "This is a test using a larger than block-size key and a "
+                  "larger than block-size data. The key needs to be hashed "
+                  "before being used by the HMAC algorithm.",
+          .data_len = 152,
+          .hex = "9b09ffa71b942fcb27635fbcd5b0e944"
+                 "bfdc63644f0713938a7f51535c3a35e2" },
     };
 
     (void)state;

@@ -14,6 +14,7 @@
 #define LARGE ((size_t)1024 * 1024)
 
 /* The linker's --wrap: a file system with reflinks, when a test wants one. */
+/* NOLINTNEXTLINE(readability-identifier-naming): the linker wants this name */
 int __wrap_ioctl(int fd, unsigned long request, ...);
 static bool has_reflinks;
 static int clones;

@@ -34,7 +34,7 @@ static struct capture capture_begin(void)
 
 static char *capture_end(struct capture *c)
 {
-    struct ps_buf text = PS_BUF_INIT(1024 * 1024);
+    struct ps_buf text = PS_BUF_INIT((size_t)1024 * 1024);
     struct ps_error err = PS_ERROR_INIT;
 
     assert_int_equal(dup2(c->saved, STDERR_FILENO), STDERR_FILENO);
@@ -91,7 +91,7 @@ static void a_value_cannot_begin_a_line_of_its_own(void **state)
 
 static void *log_many(void *user)
 {
-    const char *letter = user;
+    const char *letter = *(const char *const *)user;
 
     for (int i = 0; i < LINES; i++)
         ps_log(PS_LOG_ERROR, "event", "from=%s%s%s%s", letter, letter, letter,
@@ -101,7 +101,7 @@ static void *log_many(void *user)
 
 static void lines_of_several_threads_do_not_mix(void **state)
 {
-    static const char *const letters[THREADS] = { "a", "b", "c", "d" };
+    static const char *letters[THREADS] = { "a", "b", "c", "d" };
     struct capture c = capture_begin();
     PS_AUTO_FREE char *text = NULL;
     pthread_t threads[THREADS];
@@ -111,9 +111,9 @@ static void lines_of_several_threads_do_not_mix(void **state)
 
     (void)state;
     for (size_t i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, log_many,
-                                        (void *)(uintptr_t)letters[i]),
-                         0);
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, log_many, (void *)&letters[i]),
+            0);
     for (size_t i = 0; i < THREADS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     text = capture_end(&c);

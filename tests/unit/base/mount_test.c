@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define SKIP_STATUS 77
+#define LARGE ((size_t)1024 * 1024)
 
 static int write_text(const char *path, const char *text)
 {
@@ -80,12 +81,12 @@ static void a_full_disk_leaves_nothing_behind(void **state)
     struct ps_error err = PS_ERROR_INIT;
     char *dir = make_small_disk("size=64k");
     PS_AUTO_FREE char *path = ps_format("%s/new", dir);
-    PS_AUTO_FREE char *large = ps_calloc(1, 1024 * 1024);
+    PS_AUTO_FREE char *large = ps_calloc(1, LARGE);
 
     (void)state;
-    assert_code(
-        PS_ENOSPACE,
-        ps_write_file_at(AT_FDCWD, path, large, 1024 * 1024, 0644, &err), &err);
+    assert_code(PS_ENOSPACE,
+                ps_write_file_at(AT_FDCWD, path, large, LARGE, 0644, &err),
+                &err);
     assert_non_null(strstr(err.text, path));
     assert_int_equal(count_entries(dir), 0);
     drop_disk(dir);
@@ -96,12 +97,12 @@ static void a_full_disk_keeps_the_old_content(void **state)
     struct ps_error err = PS_ERROR_INIT;
     char *dir = make_small_disk("size=64k");
     char *path = test_write(dir, "f", "old");
-    PS_AUTO_FREE char *large = ps_calloc(1, 1024 * 1024);
+    PS_AUTO_FREE char *large = ps_calloc(1, LARGE);
 
     (void)state;
-    assert_code(
-        PS_ENOSPACE,
-        ps_write_file_at(AT_FDCWD, path, large, 1024 * 1024, 0644, &err), &err);
+    assert_code(PS_ENOSPACE,
+                ps_write_file_at(AT_FDCWD, path, large, LARGE, 0644, &err),
+                &err);
     assert_content(path, "old");
     assert_int_equal(count_entries(dir), 1);
     free(path);

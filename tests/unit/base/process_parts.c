@@ -23,9 +23,14 @@ static void put(int fd, const char *text)
         _exit(99);
 }
 
+static int number(const char *text)
+{
+    return (int)strtol(text, NULL, 10);
+}
+
 static int part_exit(char **argv)
 {
-    return atoi(argv[2]);
+    return number(argv[2]);
 }
 
 static int part_cat(char **argv)
@@ -212,7 +217,7 @@ static int part_complain(char **argv)
         put(2, "x");
     put(2, "\nerror: the cause ");
     (void)usleep(50000); /* so that it arrives in two pieces */
-    for (int i = 0; i < atoi(argv[2]); i++)
+    for (int i = 0; i < number(argv[2]); i++)
         put(2, "y");
     put(2, "is here\n\n");
     return 4;

@@ -11,12 +11,15 @@
 
 static void the_exit_status_is_reported(void **state)
 {
-    static const char *const statuses[] = { "0", "1", "42", "255" };
+    static const struct {
+        const char *text;
+        int value;
+    } statuses[] = { { "0", 0 }, { "1", 1 }, { "42", 42 }, { "255", 255 } };
     struct fixture *f = *state;
 
     for (size_t i = 0; i < PS_ARRAY_SIZE(statuses); i++) {
-        run(f, ARGV("exit", statuses[i]), PS_OK);
-        assert_int_equal(f->result.exit_status, atoi(statuses[i]));
+        run(f, ARGV("exit", statuses[i].text), PS_OK);
+        assert_int_equal(f->result.exit_status, statuses[i].value);
         assert_int_equal(f->result.term_signal, 0);
         assert_false(f->result.timed_out);
     }
