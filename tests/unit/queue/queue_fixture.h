@@ -56,4 +56,19 @@ size_t reap(struct fixture *f, struct ps_queue *q);
     assert_string_equal(ps_job_state_name(job((f), (id)).state), \
                         ps_job_state_name(expected))
 
+#define T(name) \
+    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+/* The number of tests that failed. */
+#define RUN_FOR_EACH_ENGINE(tests)                                          \
+    __extension__({                                                         \
+        int failed_ = 0;                                                    \
+        for (size_t i_ = 0; i_ < engine_case_count; i_++) {                 \
+            engine_under_test = &engine_cases[i_];                          \
+            failed_ += cmocka_run_group_tests_name(engine_under_test->name, \
+                                                   tests, NULL, NULL);      \
+        }                                                                   \
+        failed_;                                                            \
+    })
+
 #endif

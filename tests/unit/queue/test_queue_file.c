@@ -691,33 +691,33 @@ static void only_a_name_that_proves_it_is_dead(void **state)
     assert_false(ps_queue_worker_is_dead(reused)); /* no start time */
 }
 
-#define T(name) \
+#define P(name) \
     cmocka_unit_test_setup_teardown(name, place_setup, place_teardown)
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        T(the_file_and_new_directories_are_private),
-        T(jobs_are_there_when_the_file_is_opened_again),
-        T(locations_without_an_engine_or_a_file_are_refused),
-        T(a_file_that_is_no_database_is_named_and_kept),
-        T(a_damaged_page_is_reported_not_swallowed),
-        T(a_database_of_another_program_is_left_alone),
-        T(a_newer_schema_asks_for_the_newer_program),
-        T(what_is_not_a_regular_file_is_refused),
-        T(a_relative_path_is_a_file_whatever_its_name),
-        T(a_directory_without_write_permission_is_denied),
-        T(a_file_that_may_only_be_read_is_denied),
-        T(a_full_disk_is_told_and_recovered_from),
-        T(a_disk_too_full_for_a_queue_is_told),
-        T(a_file_locked_for_long_is_busy_and_then_works),
-        T(a_file_that_is_moved_away_takes_no_more_jobs),
-        T(the_first_writer_of_an_artifact_wins),
-        T(calls_in_flight_finish_before_the_close),
-        T(processes_that_open_a_fresh_file_at_once_all_work),
-        T(jobs_of_a_killed_process_are_taken_at_once),
-        T(jobs_of_living_and_of_foreign_workers_keep_their_lease),
-        T(only_a_name_that_proves_it_is_dead),
+        P(the_file_and_new_directories_are_private),
+        P(jobs_are_there_when_the_file_is_opened_again),
+        P(locations_without_an_engine_or_a_file_are_refused),
+        P(a_file_that_is_no_database_is_named_and_kept),
+        P(a_damaged_page_is_reported_not_swallowed),
+        P(a_database_of_another_program_is_left_alone),
+        P(a_newer_schema_asks_for_the_newer_program),
+        P(what_is_not_a_regular_file_is_refused),
+        P(a_relative_path_is_a_file_whatever_its_name),
+        P(a_directory_without_write_permission_is_denied),
+        P(a_file_that_may_only_be_read_is_denied),
+        P(a_full_disk_is_told_and_recovered_from),
+        P(a_disk_too_full_for_a_queue_is_told),
+        P(a_file_locked_for_long_is_busy_and_then_works),
+        P(a_file_that_is_moved_away_takes_no_more_jobs),
+        P(the_first_writer_of_an_artifact_wins),
+        P(calls_in_flight_finish_before_the_close),
+        P(processes_that_open_a_fresh_file_at_once_all_work),
+        P(jobs_of_a_killed_process_are_taken_at_once),
+        P(jobs_of_living_and_of_foreign_workers_keep_their_lease),
+        P(only_a_name_that_proves_it_is_dead),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

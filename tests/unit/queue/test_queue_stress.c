@@ -481,12 +481,6 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_lost_or_done_twice_by_crashing_workers),
     };
-    int failed = 0;
 
-    for (size_t i = 0; i < engine_case_count; i++) {
-        engine_under_test = &engine_cases[i];
-        failed += cmocka_run_group_tests_name(engine_under_test->name, tests,
-                                              NULL, NULL);
-    }
-    return failed;
+    return RUN_FOR_EACH_ENGINE(tests);
 }
