@@ -79,8 +79,7 @@ static int confine(const struct ps_job *job, struct ps_error *err)
 {
     const char *const *weaken = job->plan->weaken;
 
-    if (ps_harden_rlimits(&job->plan->spec, err) < 0 ||
-        ps_harden_capabilities(err) < 0)
+    if (ps_harden_rlimits(&job->plan->spec, err) < 0)
         return err->code;
     if (!ps_plan_list_has(weaken, "landlock") &&
         ps_landlock_enforce(job, err) < 0)
@@ -154,8 +153,7 @@ static int become_init(int self, int report, int ready, int alive, pid_t main,
     snprintf(pid, sizeof(pid), "%d", (int)main);
     if (place_fd(report, REPORT_FD, true, err) < 0 ||
         place_fd(ready, READY_FD, true, err) < 0 ||
-        place_fd(alive, ALIVE_FD, true, err) < 0 ||
-        ps_harden_capabilities(err) < 0)
+        place_fd(alive, ALIVE_FD, true, err) < 0)
         return err->code;
     execveat(self, "", argv, env, AT_EMPTY_PATH);
     return ps_fail_errno(err, errno, "start PID 1 of the sandbox");
@@ -202,7 +200,9 @@ static int child_run(struct ps_job *job, struct ps_error *err)
         return err->code;
     if (setsid() < 0)
         return ps_fail_errno(err, errno, "start a session");
-    if (ps_root_enter(job, err) < 0 || ps_harden_surroundings(job, err) < 0)
+    /* Both halves go on without capabilities. */
+    if (ps_root_enter(job, err) < 0 || ps_harden_surroundings(job, err) < 0 ||
+        ps_harden_capabilities(err) < 0)
         return err->code;
     return split(job, err);
 }

@@ -205,6 +205,18 @@ static int push(struct copy *c, int from, int to, struct ps_error *err)
     return PS_OK;
 }
 
+/* Opened anew: a duplicate would share the caller's position. */
+static int push_top(struct copy *c, int from, int to, struct ps_error *err)
+{
+    PS_AUTO_FD int source =
+        openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    PS_AUTO_FD int target = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (source < 0 || target < 0)
+        return ps_fail_errno(err, errno, "open a directory to copy");
+    return push(c, ps_take_fd(&source), ps_take_fd(&target), err);
+}
+
 static int copy_dir(struct copy *c, const struct level *l, const char *name,
                     struct ps_error *err)
 {
@@ -279,15 +291,13 @@ int ps_copy_tree(int from, int to, const struct ps_copy_options *options,
                  struct ps_copy_problem *problem, struct ps_error *err)
 {
     struct copy *c = ps_calloc(1, sizeof(*c));
-    int from_dup = fcntl(from, F_DUPFD_CLOEXEC, 3);
-    int to_dup = fcntl(to, F_DUPFD_CLOEXEC, 3);
     int rc;
 
     c->options = options;
     c->problem = problem;
     c->block = ps_calloc(1, BLOCK_SIZE);
     problem->detail[0] = '\0';
-    rc = push(c, from_dup, to_dup, err);
+    rc = push_top(c, from, to, err);
     while (rc == PS_OK && c->depth > 0 && !problem->detail[0])
         rc = copy_step(c, err);
     while (c->depth > 0)

@@ -323,7 +323,8 @@ static int add_scratch(struct ps_job *job, const struct ps_mount *m,
     if (top < 0)
         return ps_fail_errno(err, errno, "open a tmpfs");
     watch(job, m->path, upper);
-    if (!has_user_xattr(top) || (job->is_privileged && !try_idmap(job, tree))) {
+    if (ps_plan_list_has(job->plan->weaken, "overlay") ||
+        !has_user_xattr(top) || (job->is_privileged && !try_idmap(job, tree))) {
         if (copy_scratch(job, m, tree, upper, err) < 0)
             return err->code;
         return ps_mounts_add(job, m->path, ps_take_fd(&upper), true, err);

@@ -97,15 +97,21 @@ static const char *const *copy_list(struct ps_arena *a, const char *const *list)
 
 /* ---- what the machine can do, found out once ---- */
 
-static const char **absent_of(const char *const *weaken,
-                              const struct ps_layer *layers, size_t count)
+/*
+ * What the helper goes without: what is absent and was waived (anything else
+ * absent was refused), and the overlay, for which it has a substitute.
+ */
+static const char **missing_of(const struct ps_layer *layers, size_t count)
 {
     const char **list = ps_calloc(count + 1, sizeof(*list));
     size_t n = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (layers[i].state == PS_LAYER_ABSENT &&
-            ps_plan_list_has(weaken, layers[i].name))
+        bool is_missing = layers[i].required
+                              ? layers[i].state == PS_LAYER_ABSENT
+                              : layers[i].state != PS_LAYER_PRESENT;
+
+        if (is_missing)
             list[n++] = layers[i].name;
     }
     return list;
@@ -122,7 +128,7 @@ static int probe_locked(struct sandbox *s, struct ps_error *err)
     if (ps_sandbox_probe(&options, layers, &count, err) < 0)
         return err->code;
     (void)!ps_layers_check(layers, count, s->weaken, &s->refusal);
-    s->waived = absent_of(s->weaken, layers, count);
+    s->missing = missing_of(layers, count);
     s->strength = ps_layers_strength(layers, count);
     s->is_probed = true;
     return PS_OK;
@@ -560,7 +566,7 @@ static int sandbox_run(struct ps_runner *self, const struct ps_run_spec *spec,
         *err = s->refusal;
         return err->code;
     }
-    plan.weaken = s->waived;
+    plan.weaken = s->missing;
     r.spec = &plan.spec;
     rc = run_plan(&r, s, &plan, result, err);
     run_release(&r);
@@ -572,7 +578,7 @@ static void sandbox_free(struct ps_runner *self)
     struct sandbox *s = sandbox_of(self);
 
     pthread_mutex_destroy(&s->lock);
-    free(s->waived);
+    free(s->missing);
     free(s->strength);
     ps_arena_release(&s->arena);
     free(s);

@@ -118,7 +118,7 @@ int fixture_setup(void **state)
     return 0;
 }
 
-static void collect(const char *data, size_t len, void *user)
+void fixture_collect(const char *data, size_t len, void *user)
 {
     ps_buf_add(user, data, len);
 }
@@ -141,7 +141,7 @@ struct ps_run_spec fixture_spec(const char *script)
         .tmp_max_bytes = 16u << 20,
         .tmp_max_inodes = 2000,
         .wall_limit_ms = 60000,
-        .sink = collect,
+        .sink = fixture_collect,
         .sink_user = &fx.log,
     };
 }

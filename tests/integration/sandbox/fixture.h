@@ -33,6 +33,8 @@ int fixture_setup(void **state);
 struct ps_run_spec fixture_spec(const char *script);
 /* Runs it; the call itself must succeed. */
 void fixture_run(const struct ps_run_spec *spec);
+/* A sink that appends to the buffer `user`. */
+void fixture_collect(const char *data, size_t len, void *user);
 /* The usual case. */
 void run_script(const char *script);
 /* As run_script(), for `inside <what>`. */

@@ -188,6 +188,46 @@ static void changes_to_a_scratch_directory_are_gone_afterwards(void **state)
     free(dir);
 }
 
+/* The plan of a scratch copy, straight to the helper. */
+static void without_an_overlay_a_copy_serves(void **state)
+{
+    char *dir = ps_format("%s/copied", fx.dir);
+    char *file = test_write(dir, "pkg/module.py", "old");
+    char *plan = ps_format(
+        "{\"argv\": [\"/bin/sh\", \"-c\", \"set -e; cat pkg/module.py; "
+        "echo new > pkg/module.py; mkdir b; rm -r pkg; mkdir pkg; "
+        "readlink link\"], \"cwd\": \"/src\", \"weaken\": [\"overlay\"], "
+        "\"mounts\": [{\"kind\": \"scratch\", \"host_path\": \"%s\", "
+        "\"path\": \"/src\"}]}",
+        dir);
+    const char *argv[] = { fx.helper, NULL };
+    struct ps_buf now = PS_BUF_INIT(100);
+    struct ps_process_spec spec = {
+        .argv = argv,
+        .input = ps_str_from(plan),
+        .sink = fixture_collect,
+        .sink_user = &fx.log,
+        .wall_limit_ms = 30000,
+    };
+    struct ps_process_result result;
+    struct ps_error err = PS_ERROR_INIT;
+    char *link = ps_format("%s/link", dir);
+
+    (void)state;
+    assert_int_equal(symlink("pkg/module.py", link), 0);
+    assert_int_equal(chmod(file, 0600), 0);
+    assert_ok(ps_process_run(&spec, NULL, &result, &err), &err);
+    assert_log_has("oldpkg/module.py\n");
+    assert_log_has("\"outcome\": \"exit\", \"exit_status\": 0");
+    assert_ok(ps_read_file_at(AT_FDCWD, file, &now, &err), &err);
+    assert_string_equal(ps_buf_z(&now), "old");
+    ps_buf_release(&now);
+    free(link);
+    free(plan);
+    free(file);
+    free(dir);
+}
+
 static void a_mount_may_lie_inside_another(void **state)
 {
     char *dir = ps_format("%s/outer", fx.dir);
@@ -308,6 +348,7 @@ int main(void)
         TEST(temporary_files_and_devices_work),
         TEST(a_read_only_mount_shows_the_host_s_files),
         TEST(changes_to_a_scratch_directory_are_gone_afterwards),
+        TEST(without_an_overlay_a_copy_serves),
         TEST(a_mount_may_lie_inside_another),
         TEST(an_extra_path_is_shown_at_the_same_place),
         TEST(there_is_a_loopback_interface_and_no_more),
