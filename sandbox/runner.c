@@ -52,7 +52,7 @@ struct sandbox {
 
     pthread_mutex_t lock; /* guards what follows */
     bool is_probed;
-    const char **waived;     /* owned; the absent ones of `weaken` */
+    const char **missing;    /* owned; what the helper goes without */
     char *strength;          /* owned */
     struct ps_error refusal; /* code 0: everything required is there */
 };
