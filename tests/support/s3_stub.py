@@ -328,7 +328,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def refuse(self, refused, **headers):
         self.note_code = refused.code
         if not self.body_was_read:
-            self.close_connection = True
+            self.drain()
         more = "".join("<%s>%s</%s>" % (k, escape(str(v)), k)
                        for k, v in refused.more.items())
         body = ('<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>%s'
@@ -336,6 +336,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 "</Error>" % (refused.code, escape(refused.message), more))
         self.answer(refused.status, body.encode(),
                     Content_Type="application/xml", **headers)
+
+    def drain(self):
+        """Closing with unread bytes would reset the connection, and the peer
+        might never see the answer; one that waits for a 100 has sent none."""
+        length = self.headers.get("Content-Length", "")
+        if length.isdigit() and not self.headers.get("Expect"):
+            self.read_body()
+        else:
+            self.close_connection = True
 
     def note(self, status):
         with self.state.lock:
