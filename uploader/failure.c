@@ -117,7 +117,13 @@ static int fail_plain(struct ps_error *err, const struct ps_failed_try *f,
     ps_fail(err, f->code, "%s: '%s' answered %s", f->what, url, answer);
     if (f->tries > 1)
         ps_hint(err, "gave up after %u tries", f->tries);
-    if (f->code == PS_EDENIED)
+    if (f->exchange->answer.region[0] && f->code == PS_EINVALID)
+        ps_hint(err, "the bucket is in region '%s'",
+                f->exchange->answer.region);
+    if (f->code == PS_EDENIED && f->exchange->method == PS_METHOD_HEAD)
+        ps_hint(err, "it does not say why: check the access key, its secret "
+                     "and what it may do with this bucket");
+    else if (f->code == PS_EDENIED)
         ps_hint(err, "check what the access key may do with this bucket");
     if (f->code == PS_ENOTFOUND && strcmp(f->s3->code, "NoSuchBucket") == 0)
         ps_hint(err, "make the bucket first, or check its name");

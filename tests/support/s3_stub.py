@@ -36,6 +36,7 @@ import http.server
 import json
 import re
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -579,7 +580,8 @@ class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request, client_address):
-        if not isinstance(sys.exc_info()[1], (ConnectionError, ValueError)):
+        if not isinstance(sys.exc_info()[1], (ConnectionError, ValueError,
+                                              ssl.SSLError)):
             super().handle_error(request, client_address)
 
 
@@ -590,12 +592,18 @@ def main():
     parser.add_argument("--token")
     parser.add_argument("--region", default="us-east-1")
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--certificate", help="PEM, with its key: https")
     parser.add_argument("--until-eof", action="store_true")
     args = parser.parse_args()
     Handler.state = State(args)
     if ":" in args.host:
         Server.address_family = socket.AF_INET6
     server = Server((args.host, 0), Handler)
+    if args.certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(args.certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True,
+                                            do_handshake_on_connect=False)
     print(server.server_address[1], flush=True)
     if args.until_eof:
         def wait():

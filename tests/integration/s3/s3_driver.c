@@ -6,11 +6,12 @@
  *
  * The store is in the environment: STORE, ENDPOINT, PROFILE, VIRTUAL_HOST;
  * and so is the uploader: TRIES, DELAY_MS, STALL_MS.  CANCEL_AFTER: bytes of
- * progress after which the transfer is cancelled; so does SIGTERM.  REPEAT: how
- * often, for putting to KEY-0, KEY-1...
+ * progress after which the transfer is cancelled; so does SIGTERM.  REPEAT:
+ * how often, for putting to KEY-0, KEY-1...; THREADS: from so many threads.
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,8 @@ struct run {
     uint64_t cancelled_ms; /* when */
     unsigned progress_calls;
     uint64_t progress_last;
-    json_t *out;
+    json_t *out; /* under lock while threads work */
+    pthread_mutex_t lock;
 };
 
 static const char *setting(const char *name)
@@ -60,12 +62,14 @@ static void on_progress(uint64_t done, uint64_t total, void *user)
     struct run *r = user;
 
     (void)total;
+    pthread_mutex_lock(&r->lock);
     r->progress_calls++;
     r->progress_last = done;
     if (r->cancel_after && done >= r->cancel_after && !r->cancelled_ms) {
         r->cancelled_ms = ps_boot_ms();
         ps_cancel_fire(&r->cancel, PS_ECANCELED);
     }
+    pthread_mutex_unlock(&r->lock);
 }
 
 static struct ps_cancel *signal_cancel;
@@ -123,23 +127,57 @@ static int put_once(struct run *r, const char *key, const char *file,
     if (ps_store_put(r->store, &o, on_progress, r, &r->cancel, &existed, err) <
         0)
         return err->code;
+    pthread_mutex_lock(&r->lock);
     json_object_set_new(r->out, "existed", json_boolean(existed));
+    pthread_mutex_unlock(&r->lock);
     return PS_OK;
+}
+
+struct worker {
+    struct run *run;
+    pthread_t thread;
+    char **argv;
+    uint64_t first;
+    uint64_t step;
+    uint64_t end;
+    struct ps_error err;
+};
+
+static void *work(void *user)
+{
+    struct worker *w = user;
+
+    for (uint64_t i = w->first; i < w->end && !w->err.code; i += w->step) {
+        PS_AUTO_FREE char *key = ps_format("%s-%" PRIu64, w->argv[0], i);
+
+        (void)put_once(w->run, key, w->argv[1], NULL, &w->err);
+    }
+    return NULL;
 }
 
 static int run_put(struct run *r, char **argv, struct ps_error *err)
 {
     uint64_t repeat = number("REPEAT");
-    int rc = PS_OK;
+    uint64_t count = number("THREADS") ? number("THREADS") : 1;
+    struct worker *workers = NULL;
 
     if (!repeat)
         return put_once(r, argv[0], argv[1], argv[2], err);
-    for (uint64_t i = 0; i < repeat && rc == PS_OK; i++) {
-        PS_AUTO_FREE char *key = ps_format("%s-%" PRIu64, argv[0], i);
-
-        rc = put_once(r, key, argv[1], NULL, err);
+    workers = ps_calloc(count, sizeof(*workers));
+    for (uint64_t i = 0; i < count; i++) {
+        workers[i] = (struct worker){
+            .run = r, .argv = argv, .first = i, .step = count, .end = repeat
+        };
+        if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0)
+            abort();
     }
-    return rc;
+    for (uint64_t i = 0; i < count; i++) {
+        (void)pthread_join(workers[i].thread, NULL);
+        if (workers[i].err.code && !err->code)
+            *err = workers[i].err;
+    }
+    free(workers);
+    return err->code;
 }
 
 static int run_stat(struct run *r, const char *key, struct ps_error *err)
@@ -240,7 +278,7 @@ static void report(struct run *r, const struct ps_error *err)
 int main(int argc, char **argv)
 {
     struct ps_error err = PS_ERROR_INIT;
-    struct run r = { .out = json_object() };
+    struct run r = { .out = json_object(), .lock = PTHREAD_MUTEX_INITIALIZER };
     int rc = setting("STORE") ? open_run(&r, &err)
                               : ps_fail(&err, PS_EUSAGE, "STORE is not set");
 

@@ -92,6 +92,25 @@ class Puts(S3Case):
         self.assertEqual(len(self.stub.objects()), 20)
         self.assertEqual(len({r["port"] for r in self.stub.log()}), 1)
 
+    def test_threads_share_one_store_and_its_connections(self):
+        self.stub.faults({"do": "status", "status": 503, "code": "SlowDown",
+                          "count": 6}, {"do": "reset", "count": 4})
+        self.ok("put", "k", self.file(DATA), REPEAT=200, THREADS=24)
+        self.assertEqual(len(self.stub.objects()), 200)
+        self.assertEqual(self.statuses().count(200), 200)
+        self.assertLessEqual(len({r["port"] for r in self.stub.log()}), 64)
+
+    def test_a_cancel_reaches_every_thread(self):
+        self.stub.config(delay_s=30)
+        process = subprocess.Popen(
+            self.command("put", "k", self.file(DATA)),
+            env={**self.env, "REPEAT": "100", "THREADS": "8"},
+            stdout=subprocess.PIPE)
+        time.sleep(0.5)
+        process.terminate()
+        out = json.loads(process.communicate(timeout=5)[0])
+        self.assertEqual(out["code"], "CANCELED")
+
     def test_expect_100_continue_only_above_1_mib(self):
         self.ok("put", "small", self.large_file(1 << 20))
         self.ok("put", "large", self.large_file(2 << 20))
@@ -520,6 +539,38 @@ class FindsCredentials(S3Case):
         text = self.fails("AUTH", "put", "k", self.file(DATA),
                           AWS_SESSION_TOKEN="old", **keys)
         self.assertNotIn("old", text.replace("told", ""))
+
+
+class Encrypts(S3Case):
+    def setUp(self):
+        super().setUp()
+        self.pem = self.dir / "pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+             "/CN=localhost", "-addext",
+             "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", self.pem,
+             "-out", self.dir / "cert"], check=True, stderr=subprocess.DEVNULL)
+        with open(self.pem, "ab") as f:
+            f.write((self.dir / "cert").read_bytes())
+        self.tls = Stub("--certificate", str(self.pem))
+        self.addCleanup(self.tls.close)
+        self.env["ENDPOINT"] = "https://127.0.0.1:%d" % self.tls.port
+
+    def test_with_the_authority_that_the_environment_names(self):
+        self.put(AWS_CA_BUNDLE=self.dir / "cert")
+        self.assertTrue(self.put(AWS_CA_BUNDLE=self.dir / "cert")["existed"])
+        self.ok("put", "large", self.large_file(8 << 20),
+                AWS_CA_BUNDLE=self.dir / "cert")
+
+    def test_never_with_an_unknown_one(self):
+        text = self.fails("UNREACHABLE", "put", KEY, self.file(DATA))
+        self.assertIn("AWS_CA_BUNDLE", text)
+        self.assertIn("(1 try)", text)
+
+    def test_a_bundle_that_is_not_there(self):
+        self.fails("UNREACHABLE", "put", KEY, self.file(DATA),
+                   AWS_CA_BUNDLE="/nonexistent")
 
 
 class Addresses(S3Case):
