@@ -89,7 +89,13 @@ static int refuse_scp_form(struct ps_str text, struct ps_error *err)
 {
     struct ps_str path = text;
     struct ps_str host = { 0 };
+    const char *at = text.len ? memchr(text.data, '@', text.len) : NULL;
 
+    /* What stands between ':' and '@' may be a password. */
+    if (at && memchr(text.data, ':', (size_t)(at - text.data)))
+        return ps_fail(err, PS_EINVALID,
+                       "a git URL without a scheme; write git+https://, "
+                       "git+ssh:// or git+file://");
     if (ps_str_cut(&path, ':', &host) && host.len > 0 &&
         !memchr(host.data, '/', host.len))
         return ps_fail(err, PS_EINVALID,
@@ -135,24 +141,36 @@ static int split_parts(struct ps_str text, struct parts *p,
     return PS_OK;
 }
 
+/* ssh://git@host:owner/repo is what people write for git@host:owner/repo. */
+static int refuse_mixed_form(const struct parts *p, struct ps_str port,
+                             struct ps_error *err)
+{
+    struct ps_str path = p->host;
+    struct ps_str password = p->user;
+    struct ps_str host = { 0 };
+    struct ps_str user = { 0 };
+
+    (void)ps_str_cut(&path, ':', &host);
+    (void)ps_str_cut(&password, ':', &user);
+    (void)ps_fail(err, PS_EINVALID, "git URL: '%.*s' is not a port",
+                  PS_STR_FMT(port));
+    return ps_hint(err,
+                   "with ssh:// the path follows a slash: "
+                   "'git+ssh://%.*s%s%.*s/%.*s%.*s'",
+                   PS_STR_FMT(user), p->has_user ? "@" : "", PS_STR_FMT(host),
+                   PS_STR_FMT(path), PS_STR_FMT(p->path));
+}
+
 static int check_port(struct ps_str port, const struct parts *p,
                       struct ps_error *err)
 {
     struct ps_error ignored = PS_ERROR_INIT;
-    struct ps_str rest = p->host;
-    struct ps_str host = { 0 };
     uint64_t number = 0;
 
     if (ps_str_to_u64(port, 65535, &number, &ignored) == PS_OK && number > 0)
         return PS_OK;
-    (void)ps_str_cut(&rest, ':', &host);
     if (equal_nocase(p->scheme, "ssh"))
-        return ps_fail(err, PS_EINVALID,
-                       "git URL: '%.*s' is not a port; with ssh:// the path "
-                       "follows a slash: 'git+ssh://%.*s%s%.*s/%.*s%.*s'",
-                       PS_STR_FMT(port), PS_STR_FMT(p->user),
-                       p->has_user ? "@" : "", PS_STR_FMT(host),
-                       PS_STR_FMT(port), PS_STR_FMT(p->path));
+        return refuse_mixed_form(p, port, err);
     return ps_fail(err, PS_EINVALID, "git URL: '%.*s' is not a port",
                    PS_STR_FMT(port));
 }

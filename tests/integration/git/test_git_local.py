@@ -283,7 +283,12 @@ class Mirrors(GitTest):
             with self.subTest(how=how):
                 before = self.resolve(self.url)
                 self.damage(before.mirror, how)
-                result, dest = self.checkout(self.url, f"out-{how}")
+                # libgit2 1.5 forgets a reference of its own when it meets
+                # a damaged object in a local fetch.
+                result, dest = self.checkout(
+                    self.url, f"out-{how}",
+                    env={"ASAN_OPTIONS": "detect_leaks=0"},
+                )
                 self.assertEqual(result.commit, before.commit)
                 self.assertEqual(self.git(dest, "status", "--porcelain"), "")
 

@@ -11,87 +11,85 @@ static void assert_text(const char *what, const char *input,
                  expected ? expected : "(null)", actual ? actual : "(null)");
 }
 
+/* What pip accepts, and what becomes of it. */
+static const struct {
+    const char *text;
+    const char *url;
+    const char *display; /* NULL: the same as url */
+    const char *rev;
+    const char *subdirectory;
+    const char *egg;
+} forms[] = {
+    { "git+https://h.org/a/r.git", "https://h.org/a/r.git", NULL, NULL, NULL,
+      NULL },
+    { "https://h.org/a/r", "https://h.org/a/r", NULL, NULL, NULL, NULL },
+    { "git+https://h.org/a/r@v1.0", "https://h.org/a/r", NULL, "v1.0", NULL,
+      NULL },
+    { "git+https://h.org/a/r@feature/x#egg=n", "https://h.org/a/r", NULL,
+      "feature/x", NULL, "n" },
+    { "git+https://h.org/r#subdirectory=a/b&egg=n", "https://h.org/r", NULL,
+      NULL, "a/b", "n" },
+    { "git+https://h.org/r#egg=n&subdirectory=a/b", "https://h.org/r", NULL,
+      NULL, "a/b", "n" },
+    { "git+https://h.org/r#egg=n&sha256=1&subdirectory=./a//b/",
+      "https://h.org/r", NULL, NULL, "a/b", "n" },
+    { "git+https://h.org/r#subdirectory=.", "https://h.org/r", NULL, NULL, NULL,
+      NULL },
+    { "git+https://h.org/r#egg=one&egg=two", "https://h.org/r", NULL, NULL,
+      NULL, "one" },
+    { "git+ssh://git@h.org/a/r.git@main", "ssh://git@h.org/a/r.git", NULL,
+      "main", NULL, NULL },
+    { "git+ssh://git@h.org:2222/a/r", "ssh://git@h.org:2222/a/r", NULL, NULL,
+      NULL, NULL },
+    { "git+ssh://a@b@h.org/r", "ssh://a@b@h.org/r", NULL, NULL, NULL, NULL },
+    { "git+ssh://u:secret@h.org/r", "ssh://u:secret@h.org/r", "ssh://u@h.org/r",
+      NULL, NULL, NULL },
+    { "git+https://u:secret@h.org/r@v1", "https://u:secret@h.org/r",
+      "https://h.org/r", "v1", NULL, NULL },
+    { "git+https://ghp_token@h.org/r", "https://ghp_token@h.org/r",
+      "https://h.org/r", NULL, NULL, NULL },
+    { "git+https://u%40x:p%2Fq@h.org/r", "https://u%40x:p%2Fq@h.org/r",
+      "https://h.org/r", NULL, NULL, NULL },
+    { "git+http://[::1]:8080/r@x", "http://[::1]:8080/r", NULL, "x", NULL,
+      NULL },
+    { "git+HTTPS://H.Org/Repo", "https://h.org/Repo", NULL, NULL, NULL, NULL },
+    { "git+https://h.org/r/", "https://h.org/r", NULL, NULL, NULL, NULL },
+    { "git+https://h.org/a%20b/r", "https://h.org/a%20b/r", NULL, NULL, NULL,
+      NULL },
+    { "git+git://h.org/r@x", "git://h.org/r", NULL, "x", NULL, NULL },
+    { "git+file:///srv/r@v1#subdirectory=p", "file:///srv/r", NULL, "v1", "p",
+      NULL },
+    { "file:///srv/r", "file:///srv/r", NULL, NULL, NULL, NULL },
+    { "git+file:/srv/r", "file:///srv/r", NULL, NULL, NULL, NULL },
+    { "git+file://localhost/srv/r", "file://localhost/srv/r", NULL, NULL, NULL,
+      NULL },
+    { "/srv/r@v1#egg=n", "/srv/r", NULL, "v1", NULL, "n" },
+    { "  git+https://h.org/r\n", "https://h.org/r", NULL, NULL, NULL, NULL },
+    { "git+https://h.org/r@refs/pull/1/head", "https://h.org/r", NULL,
+      "refs/pull/1/head", NULL, NULL },
+    { "git+https://h.org/s@a/r@v1", "https://h.org/s@a/r", NULL, "v1", NULL,
+      NULL },
+};
+
 static void takes_every_form_that_pip_accepts(void **state)
 {
-    static const struct {
-        const char *text;
-        const char *url;
-        const char *display; /* NULL: the same as url */
-        const char *rev;
-        const char *subdirectory;
-        const char *egg;
-    } cases[] = {
-        { "git+https://h.org/a/r.git", "https://h.org/a/r.git", NULL, NULL,
-          NULL, NULL },
-        { "https://h.org/a/r", "https://h.org/a/r", NULL, NULL, NULL, NULL },
-        { "git+https://h.org/a/r@v1.0", "https://h.org/a/r", NULL, "v1.0", NULL,
-          NULL },
-        { "git+https://h.org/a/r@feature/x#egg=n", "https://h.org/a/r", NULL,
-          "feature/x", NULL, "n" },
-        { "git+https://h.org/r#subdirectory=a/b&egg=n", "https://h.org/r", NULL,
-          NULL, "a/b", "n" },
-        { "git+https://h.org/r#egg=n&subdirectory=a/b", "https://h.org/r", NULL,
-          NULL, "a/b", "n" },
-        { "git+https://h.org/r#egg=n&sha256=1&subdirectory=./a//b/",
-          "https://h.org/r", NULL, NULL, "a/b", "n" },
-        { "git+https://h.org/r#subdirectory=.", "https://h.org/r", NULL, NULL,
-          NULL, NULL },
-        { "git+https://h.org/r#egg=one&egg=two", "https://h.org/r", NULL, NULL,
-          NULL, "one" },
-        { "git+ssh://git@h.org/a/r.git@main", "ssh://git@h.org/a/r.git", NULL,
-          "main", NULL, NULL },
-        { "git+ssh://git@h.org:2222/a/r", "ssh://git@h.org:2222/a/r", NULL,
-          NULL, NULL, NULL },
-        { "git+ssh://a@b@h.org/r", "ssh://a@b@h.org/r", NULL, NULL, NULL,
-          NULL },
-        { "git+ssh://u:secret@h.org/r", "ssh://u:secret@h.org/r",
-          "ssh://u@h.org/r", NULL, NULL, NULL },
-        { "git+https://u:secret@h.org/r@v1", "https://u:secret@h.org/r",
-          "https://h.org/r", "v1", NULL, NULL },
-        { "git+https://ghp_token@h.org/r", "https://ghp_token@h.org/r",
-          "https://h.org/r", NULL, NULL, NULL },
-        { "git+https://u%40x:p%2Fq@h.org/r", "https://u%40x:p%2Fq@h.org/r",
-          "https://h.org/r", NULL, NULL, NULL },
-        { "git+http://[::1]:8080/r@x", "http://[::1]:8080/r", NULL, "x", NULL,
-          NULL },
-        { "git+HTTPS://H.Org/Repo", "https://h.org/Repo", NULL, NULL, NULL,
-          NULL },
-        { "git+https://h.org/r/", "https://h.org/r", NULL, NULL, NULL, NULL },
-        { "git+https://h.org/a%20b/r", "https://h.org/a%20b/r", NULL, NULL,
-          NULL, NULL },
-        { "git+git://h.org/r@x", "git://h.org/r", NULL, "x", NULL, NULL },
-        { "git+file:///srv/r@v1#subdirectory=p", "file:///srv/r", NULL, "v1",
-          "p", NULL },
-        { "file:///srv/r", "file:///srv/r", NULL, NULL, NULL, NULL },
-        { "git+file:/srv/r", "file:///srv/r", NULL, NULL, NULL, NULL },
-        { "git+file://localhost/srv/r", "file://localhost/srv/r", NULL, NULL,
-          NULL, NULL },
-        { "/srv/r@v1#egg=n", "/srv/r", NULL, "v1", NULL, "n" },
-        { "  git+https://h.org/r\n", "https://h.org/r", NULL, NULL, NULL,
-          NULL },
-        { "git+https://h.org/r@refs/pull/1/head", "https://h.org/r", NULL,
-          "refs/pull/1/head", NULL, NULL },
-        { "git+https://h.org/s@a/r@v1", "https://h.org/s@a/r", NULL, "v1", NULL,
-          NULL },
-    };
-
     (void)state;
-    for (size_t i = 0; i < PS_ARRAY_SIZE(cases); i++) {
+    for (size_t i = 0; i < PS_ARRAY_SIZE(forms); i++) {
         PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
         struct ps_error err = PS_ERROR_INIT;
-        const char *text = cases[i].text;
+        const char *text = forms[i].text;
         struct ps_git_url url = { 0 };
 
         if (ps_git_url_parse(&arena, ps_str_from(text), &url, &err) < 0)
             fail_msg("'%s': %s", text, err.text);
-        assert_text("url", text, cases[i].url, url.url);
+        assert_text("url", text, forms[i].url, url.url);
         assert_text("display", text,
-                    cases[i].display ? cases[i].display : cases[i].url,
+                    forms[i].display ? forms[i].display : forms[i].url,
                     url.display);
-        assert_text("rev", text, cases[i].rev, url.rev);
-        assert_text("subdirectory", text, cases[i].subdirectory,
+        assert_text("rev", text, forms[i].rev, url.rev);
+        assert_text("subdirectory", text, forms[i].subdirectory,
                     url.subdirectory);
-        assert_text("egg", text, cases[i].egg, url.egg);
+        assert_text("egg", text, forms[i].egg, url.egg);
     }
 }
 
@@ -154,6 +152,34 @@ static void refuses_what_is_wrong_and_says_what(void **state)
     }
 }
 
+static void no_message_shows_a_password(void **state)
+{
+    static const char *const cases[] = {
+        "u:hunter2@h.org/r",
+        "git+u:hunter2@h.org:r",
+        "git+ssh://u:hunter2@h.org:a/r",
+        "git+https://u:hunter2@h.org:a/r",
+        "git+https://u:hunter2@h.org",
+        "git+https://u:hunter2@-h.org/r",
+        "git+https://u:hunter2@h.org/r@",
+        "git+file://u:hunter2@h.org/r",
+        "git+svn://u:hunter2@h.org/r",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < PS_ARRAY_SIZE(cases); i++) {
+        PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
+        struct ps_error err = PS_ERROR_INIT;
+        struct ps_git_url url = { 0 };
+
+        assert_code(PS_EINVALID,
+                    ps_git_url_parse(&arena, ps_str_from(cases[i]), &url, &err),
+                    &err);
+        if (strstr(err.text, "hunter2"))
+            fail_msg("'%s': %s", cases[i], err.text);
+    }
+}
+
 static void an_at_sign_in_the_name_of_a_directory_is_no_revision(void **state)
 {
     PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
@@ -197,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_every_form_that_pip_accepts),
         cmocka_unit_test(refuses_what_is_wrong_and_says_what),
+        cmocka_unit_test(no_message_shows_a_password),
         cmocka_unit_test(an_at_sign_in_the_name_of_a_directory_is_no_revision),
         cmocka_unit_test(an_endless_url_is_refused),
     };
