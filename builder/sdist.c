@@ -58,10 +58,10 @@ bool ps_sdist_is_name(struct ps_str file_name)
     return false;
 }
 
-static int count_member(struct unpack *u, struct ps_error *err)
+static int check_count(const struct unpack *u, struct ps_error *err)
 {
     /* Directories that no member names are made all the same. */
-    if (++u->members > u->max_files || u->names.dirs > u->max_files)
+    if (u->members > u->max_files || u->names.dirs > u->max_files)
         return ps_fail(err, PS_ETOOBIG,
                        "the archive has more than %llu members",
                        (unsigned long long)u->max_files);
@@ -125,16 +125,19 @@ static int unpack_member(struct unpack *u, const char *name,
     bool is_dir = archive_entry_filetype(entry) == AE_IFDIR &&
                   !archive_entry_hardlink(entry);
     struct ps_str path;
-    int rc = count_member(u, err);
+    int rc = 0;
 
-    if (rc < 0)
-        return rc;
+    u->members++;
     if (archive_entry_is_encrypted(entry))
         return ps_fail(err, PS_EINVALID, "it is encrypted");
     rc = ps_sdist_names_strip(&u->names, name, is_dir, &path, err);
-    if (rc < 0 || path.len == 0)
+    if (rc < 0)
         return rc;
+    if (path.len == 0)
+        return check_count(u, err);
     rc = ps_sdist_names_add(&u->names, path, is_dir, err);
+    if (rc == PS_OK)
+        rc = check_count(u, err);
     return rc < 0 ? rc : unpack_kind(u, path, entry, err);
 }
 

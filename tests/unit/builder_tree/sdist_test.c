@@ -429,7 +429,7 @@ static void a_truncated_archive_is_refused(void **state)
         make_archive(f, kinds[i], members);
         size = size_of(f->archive);
         if (strcmp(kinds[i], "none") == 0)
-            size = 2 * (512 + 3072); /* what follows is the end mark */
+            size = (off_t)2 * (512 + 3072); /* what follows is the end mark */
         step = size / 40;
         for (off_t len = size - 1; len >= 0; len -= len > step ? step : 1) {
             struct ps_error err;

@@ -97,9 +97,10 @@ static void edit_once(const struct editor *e, unsigned round, char *text)
     int fd = -1;
 
     memset(text, 'a' + (int)(round % 26), EDITED_SIZE);
-    fd =
-        open(e->replace ? temp : path,
-             O_WRONLY | O_CREAT | O_CLOEXEC | (e->replace ? O_TRUNC : 0), 0644);
+    if (e->replace)
+        fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    else
+        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     if (fd >= 0) {
         /* In two halves, so that a reader may come in between. */
         if (write(fd, text, EDITED_SIZE / 2) < 0 ||

@@ -84,83 +84,81 @@ static void build_results_belong_without_a_project_beside_them(void **state)
     assert_int_equal(digest_of(f).files, 3);
 }
 
+static const char *const pattern_files[] = {
+    "pyproject.toml", "a.txt",
+    "data/a.txt",     "data/b.bin",
+    "data/sub/c.txt", "build/gen.py",
+    "build/lib/x.py", "pkg/__pycache__/m.pyc",
+    "pkg/m.pyc",      "node_modules/x/y.js",
+    ".hidden",
+};
+static const struct {
+    const char *include[3];
+    const char *exclude[3];
+    const char *in[8];
+    const char *out[4];
+} pattern_cases[] = {
+    { .in = { "a.txt", ".hidden" }, .out = { "build/gen.py", "pkg/m.pyc" } },
+    { .exclude = { "*.txt" },
+      .in = { "data/b.bin" },
+      .out = { "a.txt", "data/a.txt", "data/sub/c.txt" } },
+    { .exclude = { "data/*.txt" }, /* '*' does not match '/' */
+      .in = { "a.txt", "data/sub/c.txt" },
+      .out = { "data/a.txt" } },
+    { .exclude = { "/a.txt" }, .in = { "data/a.txt" }, .out = { "a.txt" } },
+    { .exclude = { "./a.txt" }, .in = { "data/a.txt" }, .out = { "a.txt" } },
+    { .exclude = { "data/" },
+      .in = { "a.txt" },
+      .out = { "data", "data/b.bin" } },
+    { .include = { "data/a.txt" }, /* include wins */
+      .exclude = { "*.txt" },
+      .in = { "data/a.txt", "data/b.bin" },
+      .out = { "a.txt", "data/sub/c.txt" } },
+    { .include = { "data/*.txt" },
+      .exclude = { "data" },
+      .in = { "data/a.txt" },
+      .out = { "data/b.bin", "data/sub" } },
+    { .include = { "build/gen.py" },
+      .in = { "build/gen.py" },
+      .out = { "build/lib" } },
+    { .include = { "build" }, /* the whole directory */
+      .in = { "build/gen.py", "build/lib/x.py" } },
+    { .include = { "*.pyc" }, /* a name does not reach into what is out */
+      .in = { "pkg/m.pyc" },
+      .out = { "pkg/__pycache__" } },
+    { .include = { "pkg/__pycache__/*.pyc" },
+      .in = { "pkg/__pycache__/m.pyc" },
+      .out = { "pkg/m.pyc" } },
+    { .include = { "nothing/such" }, .out = { "build", "node_modules" } },
+    { .exclude = { "*" }, .out = { "a.txt", "data", "pkg", ".hidden" } },
+    { .include = { "*/sub/c.txt" },
+      .exclude = { "*" },
+      .in = { "data/sub/c.txt" },
+      .out = { "data/a.txt", "pyproject.toml" } },
+};
+
 static void patterns_decide(void **state)
 {
-    static const char *const files[] = {
-        "pyproject.toml", "a.txt",
-        "data/a.txt",     "data/b.bin",
-        "data/sub/c.txt", "build/gen.py",
-        "build/lib/x.py", "pkg/__pycache__/m.pyc",
-        "pkg/m.pyc",      "node_modules/x/y.js",
-        ".hidden",
-    };
-    static const struct {
-        const char *include[3];
-        const char *exclude[3];
-        const char *in[8];
-        const char *out[4];
-    } cases[] = {
-        { .in = { "a.txt", ".hidden" },
-          .out = { "build/gen.py", "pkg/m.pyc" } },
-        { .exclude = { "*.txt" },
-          .in = { "data/b.bin" },
-          .out = { "a.txt", "data/a.txt", "data/sub/c.txt" } },
-        { .exclude = { "data/*.txt" }, /* '*' does not match '/' */
-          .in = { "a.txt", "data/sub/c.txt" },
-          .out = { "data/a.txt" } },
-        { .exclude = { "/a.txt" }, .in = { "data/a.txt" }, .out = { "a.txt" } },
-        { .exclude = { "./a.txt" },
-          .in = { "data/a.txt" },
-          .out = { "a.txt" } },
-        { .exclude = { "data/" },
-          .in = { "a.txt" },
-          .out = { "data", "data/b.bin" } },
-        { .include = { "data/a.txt" }, /* include wins */
-          .exclude = { "*.txt" },
-          .in = { "data/a.txt", "data/b.bin" },
-          .out = { "a.txt", "data/sub/c.txt" } },
-        { .include = { "data/*.txt" },
-          .exclude = { "data" },
-          .in = { "data/a.txt" },
-          .out = { "data/b.bin", "data/sub" } },
-        { .include = { "build/gen.py" },
-          .in = { "build/gen.py" },
-          .out = { "build/lib" } },
-        { .include = { "build" }, /* the whole directory */
-          .in = { "build/gen.py", "build/lib/x.py" } },
-        { .include = { "*.pyc" }, /* a name does not reach into what is out */
-          .in = { "pkg/m.pyc" },
-          .out = { "pkg/__pycache__" } },
-        { .include = { "pkg/__pycache__/*.pyc" },
-          .in = { "pkg/__pycache__/m.pyc" },
-          .out = { "pkg/m.pyc" } },
-        { .include = { "nothing/such" }, .out = { "build", "node_modules" } },
-        { .exclude = { "*" }, .out = { "a.txt", "data", "pkg", ".hidden" } },
-        { .include = { "*/sub/c.txt" },
-          .exclude = { "*" },
-          .in = { "data/sub/c.txt" },
-          .out = { "data/a.txt", "pyproject.toml" } },
-    };
     struct fixture *f = *state;
 
-    for (size_t i = 0; i < PS_ARRAY_SIZE(files); i++)
-        put(f->root, files[i], "x");
-    for (size_t i = 0; i < PS_ARRAY_SIZE(cases); i++) {
+    for (size_t i = 0; i < PS_ARRAY_SIZE(pattern_files); i++)
+        put(f->root, pattern_files[i], "x");
+    for (size_t i = 0; i < PS_ARRAY_SIZE(pattern_cases); i++) {
         struct ps_tree_info copied;
 
         print_message("case %zu\n", i);
-        f->options.include = cases[i].include;
-        f->options.exclude = cases[i].exclude;
+        f->options.include = pattern_cases[i].include;
+        f->options.exclude = pattern_cases[i].exclude;
         remake_copy(f);
         copied = copy_of(f);
-        for (size_t k = 0; k < PS_ARRAY_SIZE(cases[i].in); k++) {
-            const char *name = cases[i].in[k];
+        for (size_t k = 0; k < PS_ARRAY_SIZE(pattern_cases[i].in); k++) {
+            const char *name = pattern_cases[i].in[k];
 
             if (name && !is_there(f->copy, name))
                 fail_msg("'%s' is missing", name);
         }
-        for (size_t k = 0; k < PS_ARRAY_SIZE(cases[i].out); k++) {
-            const char *name = cases[i].out[k];
+        for (size_t k = 0; k < PS_ARRAY_SIZE(pattern_cases[i].out); k++) {
+            const char *name = pattern_cases[i].out[k];
 
             if (name && is_there(f->copy, name))
                 fail_msg("'%s' is there", name);
