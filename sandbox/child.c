@@ -132,8 +132,8 @@ static _Noreturn void command_main(const struct ps_job *job, int ready)
     static const char *const no_env[] = { NULL };
 
     if (command_setup(job, ready, &err) == PS_OK) {
-        execve(s->argv[0], (char *const *)(uintptr_t)s->argv,
-               (char *const *)(uintptr_t)(s->env ? s->env : no_env));
+        execve(s->argv[0], (char *const *)s->argv,
+               (char *const *)(s->env ? s->env : no_env));
         (void)ps_fail_errno(&err, errno, "execute '%s' in the sandbox",
                             s->argv[0]);
     }

@@ -44,7 +44,7 @@ static void append_name(struct copy *c, size_t at, const char *name)
     if (at > 0 && at + 1 < sizeof(c->path))
         c->path[at++] = '/';
     for (; *name && at + 1 < sizeof(c->path); name++)
-        c->path[at++] = *name >= ' ' && *name <= '~' ? *name : '?';
+        c->path[at++] = (char)(*name >= ' ' && *name <= '~' ? *name : '?');
     c->path[at < sizeof(c->path) ? at : sizeof(c->path) - 1] = '\0';
 }
 
@@ -57,7 +57,9 @@ static int refuse(struct copy *c, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(why, sizeof(why), fmt, ap);
+    /* Clang 14 does not see va_start here. */
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized)
+    (void)vsnprintf(why, sizeof(why), fmt, ap);
     va_end(ap);
     snprintf(c->problem->detail, sizeof(c->problem->detail), "'%.140s' %s",
              c->path, why);

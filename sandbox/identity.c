@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,6 +31,21 @@
 static const char *const lock_dirs[] = { "/run/pkgsync-sandbox",
                                          "/tmp/pkgsync-sandbox-uids" };
 
+/* A line of uid_map: three numbers, the first and third of which we want. */
+static bool parse_range(const char *line, uint64_t *first, uint64_t *count)
+{
+    struct ps_str rest = ps_str_trim(ps_str_from(line));
+    struct ps_error ignored = PS_ERROR_INIT;
+    struct ps_str word;
+
+    (void)ps_str_cut(&rest, ' ', &word);
+    if (ps_str_to_u64(word, UINT32_MAX, first, &ignored) < 0)
+        return false;
+    (void)ps_str_cut_last(&rest, ' ', &word);
+    return ps_str_to_u64(ps_str_trim(rest), UINT32_MAX, count, &ignored) ==
+           PS_OK;
+}
+
 /*
  * Where the pool begins.  Inside a container only some ids exist: then it
  * lies near the end of the longest range.
@@ -39,32 +53,29 @@ static const char *const lock_dirs[] = { "/run/pkgsync-sandbox",
 static uid_t pool_base(void)
 {
     FILE *f = fopen("/proc/self/uid_map", "re");
-    uint64_t inner = 0;
-    uint64_t outer = 0;
+    uint64_t first = 0;
     uint64_t count = 0;
     uint64_t best_end = 0;
     uint64_t best_count = 0;
+    bool has_usual = false;
     char line[128];
 
     while (f && fgets(line, sizeof(line), f)) {
-        if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64, &inner, &outer,
-                   &count) != 3)
+        if (!parse_range(line, &first, &count))
             continue;
-        if (inner <= POOL_BASE && POOL_BASE + POOL_SLOTS <= inner + count) {
-            fclose(f);
-            return POOL_BASE;
-        }
+        has_usual |=
+            first <= POOL_BASE && POOL_BASE + POOL_SLOTS <= first + count;
         if (count > best_count) {
             best_count = count;
-            best_end = inner + count;
+            best_end = first + count;
         }
     }
     if (f)
-        fclose(f);
+        (void)fclose(f);
+    if (has_usual || best_count <= 4 * (uint64_t)POOL_SLOTS)
+        return POOL_BASE;
     /* 65534 and its neighbours mean "nobody". */
-    return best_count > 4 * (uint64_t)POOL_SLOTS
-               ? (uid_t)(best_end - 2 * (uint64_t)POOL_SLOTS)
-               : POOL_BASE;
+    return (uid_t)(best_end - 2 * (uint64_t)POOL_SLOTS);
 }
 
 /* Ours alone, not a link that somebody put there. */

@@ -272,8 +272,8 @@ static int spawn_helper(struct run *r, const char *helper, int out_dir,
     if (rc == 0)
         rc = spawn_attributes(&attr);
     if (rc == 0)
-        rc = posix_spawn(&r->pid, helper, &actions, &attr,
-                         (char *const *)(uintptr_t)argv, env);
+        rc = posix_spawn(&r->pid, helper, &actions, &attr, (char *const *)argv,
+                         env);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
     if (rc != 0) {

@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,7 +15,7 @@ static int load(const struct sock_filter *filter, size_t count,
 {
     struct sock_fprog program = {
         .len = (unsigned short)count,
-        .filter = (struct sock_filter *)(uintptr_t)filter,
+        .filter = (struct sock_filter *)filter,
     };
 
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)

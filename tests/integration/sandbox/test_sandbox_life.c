@@ -201,15 +201,19 @@ static pid_t run_in_child(const char *text)
 
 static pid_t parent_of(pid_t pid)
 {
-    char *path = ps_format("/proc/%d/stat", (int)pid);
+    char *path = ps_format("/proc/%d/status", (int)pid);
     FILE *f = fopen(path, "re");
-    int parent = 0;
+    char line[256];
+    long parent = 0;
 
     assert_non_null(f);
-    assert_int_equal(fscanf(f, "%*d %*s %*c %d", &parent), 1);
+    while (parent == 0 && fgets(line, sizeof(line), f)) {
+        if (strncmp(line, "PPid:", 5) == 0)
+            parent = strtol(line + 5, NULL, 10);
+    }
     assert_int_equal(fclose(f), 0);
     free(path);
-    return parent;
+    return (pid_t)parent;
 }
 
 static void killing_the_caller_ends_the_sandbox(void **state)

@@ -276,15 +276,17 @@ static void an_error_survives_the_way_through_json(void **state)
 
 static void a_broken_result_is_an_error(void **state)
 {
-    static const char *const texts[] = {
+    static const char unknown[] =
+        "{\"outcome\": \"best\", \"exit_status\": 0, \"term_signal\": 0, "
+        "\"wall_ms\": 1, \"detail\": \"\"}";
+    const char *const texts[] = {
+        unknown,
         "",
         "{}",
         "[]",
         "{\"outcome\": \"exit\"}",
         "{\"error\": {}}",
         "{\"error\": {\"code\": 0, \"os_errno\": 0, \"text\": \"x\"}}",
-        "{\"outcome\": \"best\", \"exit_status\": 0, \"term_signal\": 0, "
-        "\"wall_ms\": 1, \"detail\": \"\"}",
     };
 
     (void)state;
