@@ -1,11 +1,13 @@
 /*
  * Source distributions: unpack an archive that somebody else made.
  *
- * .tar.gz, .tar.bz2, .tar.xz, .tar.zst, .tar and .zip, through libarchive.
+ * .tar.gz (.tgz), .tar.bz2 (.tbz), .tar.xz (.txz), .tar.zst, .tar and .zip,
+ * through libarchive; a tar's stream is read to its own end, checksum included.
  * Every member is checked before it is written: relative path without ".."
  * or empty parts, no device, FIFO or socket, no hard or symbolic link that
- * leaves the tree, no duplicate, no name that differs from another by case
- * only.  What is bounded is what is written, not what a header says.
+ * leaves the tree, nothing encrypted, no duplicate, no name that differs from
+ * another by case only.  What is bounded is what is written, not what a header
+ * says.
  * Blocking; any thread.
  */
 #ifndef PKGSYNC_SDIST_H
@@ -20,7 +22,7 @@
 
 struct ps_sdist_limits {
     uint64_t max_bytes; /* written in all; 0: 4 GiB */
-    uint64_t max_files; /* 0: 200,000 */
+    uint64_t max_files; /* members, or directories; 0: 200,000 */
     uint64_t max_ratio; /* written over archive size, beyond the first 64 MiB
                            written; 0: 200 */
 };

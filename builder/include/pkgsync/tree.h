@@ -52,7 +52,7 @@ struct ps_tree_info {
     struct ps_sha256 digest;
     uint64_t files; /* and links */
     uint64_t bytes;
-    uint64_t files_read;  /* not answered by the cache */
+    uint64_t files_read;   /* not answered by the cache */
     int64_t commit_time_s; /* of HEAD; 0 without a repository */
     char commit[41];       /* of HEAD; "" without a repository */
 };
