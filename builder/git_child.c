@@ -23,6 +23,41 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
+/* Is `variable` one that says which repository git works on? */
+static bool is_local(const char *variable)
+{
+    static const char *const names[] = {
+        "GIT_DIR=",          "GIT_WORK_TREE=",
+        "GIT_INDEX_FILE=",   "GIT_OBJECT_DIRECTORY=",
+        "GIT_COMMON_DIR=",   "GIT_ALTERNATE_OBJECT_DIRECTORIES=",
+        "GIT_NAMESPACE=",    "GIT_PREFIX=",
+        "GIT_SHALLOW_FILE=", "GIT_QUARANTINE_PATH=",
+    };
+
+    for (size_t i = 0; i < PS_ARRAY_SIZE(names); i++)
+        if (strncmp(variable, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+char **ps_git_environment(struct ps_arena *arena, const char *setting)
+{
+    size_t name = setting ? strcspn(setting, "=") + 1 : 0;
+    size_t count = 0;
+    size_t n = 0;
+    char **out = NULL;
+
+    while (environ[count])
+        count++;
+    out = ps_arena_alloc(arena, count + 2, sizeof(*out));
+    for (size_t i = 0; i < count; i++)
+        if (!is_local(environ[i]) &&
+            (!setting || strncmp(environ[i], setting, name) != 0))
+            out[n++] = environ[i];
+    out[n] = ps_arena_strdup(arena, setting);
+    return out;
+}
+
 /* The ends of the child: 0 its input, 1 its output, 2 its messages. */
 static int spawn(struct ps_git_child *child, const int ends[3],
                  const char *const *argv, char *const *envp)

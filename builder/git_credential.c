@@ -21,24 +21,6 @@ void ps_git_credential_release(struct ps_git_credential *c)
     *c = (struct ps_git_credential){ 0 };
 }
 
-/* The environment with one variable replaced. */
-static char **environment_with(struct ps_arena *arena, const char *setting)
-{
-    size_t name = strcspn(setting, "=") + 1;
-    size_t count = 0;
-    size_t n = 0;
-    char **out = NULL;
-
-    while (environ[count])
-        count++;
-    out = ps_arena_alloc(arena, count + 2, sizeof(*out));
-    for (size_t i = 0; i < count; i++)
-        if (strncmp(environ[i], setting, name) != 0)
-            out[n++] = environ[i];
-    out[n] = ps_arena_strdup(arena, setting);
-    return out;
-}
-
 /* Run `git credential <verb>`; its exit status, or -1. */
 static int run(struct ps_git_op *op, const char *verb, struct ps_str input,
                struct ps_buf *answer, struct ps_error *err)
@@ -50,9 +32,8 @@ static int run(struct ps_git_op *op, const char *verb, struct ps_str input,
     char chunk[4096];
     ssize_t got = 0;
     int status = 0;
-    char **envp = op->interactive
-                      ? environ
-                      : environment_with(&arena, "GIT_TERMINAL_PROMPT=0");
+    char **envp = ps_git_environment(
+        &arena, op->interactive ? NULL : "GIT_TERMINAL_PROMPT=0");
 
     quiet.err = PS_ERROR_INIT;
     if (ps_git_child_start(&child, argv, envp, op->interactive, err) < 0)

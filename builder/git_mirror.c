@@ -90,7 +90,11 @@ static void join_packs(const struct ps_git_mirror *m,
     PS_AUTO_FREE char *git = ps_find_program("git", getenv("PATH"));
     const char *argv[] = { git,  "-C", m->path, "repack", "-a",
                            "-d", "-k", "-q",    NULL };
+    PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
+    const char *const *env =
+        (const char *const *)ps_git_environment(&arena, NULL);
     struct ps_process_spec spec = { .argv = argv,
+                                    .env = env,
                                     .wall_limit_ms = REPACK_LIMIT_MS };
     struct ps_process_result result = { 0 };
     struct ps_error ignored = PS_ERROR_INIT;
@@ -212,6 +216,33 @@ static int on_pack(int stage, uint32_t current, uint32_t total, void *user)
     return on_message("", 0, user);
 }
 
+/*
+ * A repository of this machine.  The real git, where there is one, packs it
+ * ten times faster than libgit2 and ends at once when it is told to.
+ */
+static int local_transport(struct ps_git_op *op, const char *path,
+                           git_transport **out, git_remote *owner)
+{
+    PS_AUTO_FREE char *git = ps_find_program("git", getenv("PATH"));
+    git_smart_subtransport_definition definition = {
+        .callback = ps_git_stream_transport, .param = op
+    };
+    PS_AUTO_GIT(git_repository) repo = NULL;
+    struct ps_error err = PS_ERROR_INIT;
+
+    /* For a message that names the owner, or the path. */
+    if (ps_git_open(path, &repo, &err) < 0)
+        return ps_git_op_fail(op, err.code, "%s", err.text);
+    if (git_repository_is_shallow(repo) == 1)
+        return ps_git_op_fail(op, PS_EUNSUPPORTED,
+                              "'%s' is a shallow clone, which cannot be "
+                              "cloned from; run 'git fetch --unshallow' "
+                              "there, or give the directory itself",
+                              path);
+    return git ? git_transport_smart(out, owner, &definition)
+               : git_transport_local(out, owner, NULL);
+}
+
 /* insteadOf was applied before: the URL decides who carries it. */
 static int on_transport(git_transport **out, git_remote *owner, void *user)
 {
@@ -220,7 +251,6 @@ static int on_transport(git_transport **out, git_remote *owner, void *user)
     struct ps_error err = PS_ERROR_INIT;
     struct ps_git_address a = { 0 };
     git_smart_subtransport_definition definition = { .param = op };
-    git_repository *local = NULL;
 
     if (ps_git_address_parse(&arena, git_remote_url(owner), &a, &err) < 0)
         return ps_git_op_fail(op, err.code, "%s", err.text);
@@ -234,17 +264,7 @@ static int on_transport(git_transport **out, git_remote *owner, void *user)
         definition.callback = ps_git_stream_transport;
         return git_transport_smart(out, owner, &definition);
     case PS_GIT_FILE:
-        /* For a message that names the owner, or the path. */
-        if (ps_git_open(a.path, &local, &err) < 0)
-            return ps_git_op_fail(op, err.code, "%s", err.text);
-        if (git_repository_is_shallow(local) == 1)
-            (void)ps_git_op_fail(op, PS_EUNSUPPORTED,
-                                 "'%s' is a shallow clone, which cannot be "
-                                 "cloned from; run 'git fetch --unshallow' "
-                                 "there, or give the directory itself",
-                                 a.path);
-        git_repository_free(local);
-        return op->err.code ? GIT_EUSER : git_transport_local(out, owner, NULL);
+        return local_transport(op, a.path, out, owner);
     case PS_GIT_OTHER:
         break;
     }

@@ -11,6 +11,7 @@
  *   git_mirror     the bare mirrors: lock, make, fetch, throw away
  *   git_resolve    from a revision to a commit
  *   git_history    tags that point at a commit's history; digests
+ *   git_inspect    the state of a directory's repository
  *   git_seed       make the `.git` of a checkout or of a copy
  *   git_hostile    refuse hostile trees
  *   git_checkout   files, submodules, LFS
@@ -128,6 +129,10 @@ struct ps_git_child {
                             .out = -1,    \
                             .errors = -1, \
                             .log = { .max = PS_GIT_CHILD_LOG_MAX } })
+
+/* Our environment without what names a repository (a hook sets GIT_DIR), and
+ * with one more setting, unless it is NULL. */
+char **ps_git_environment(struct ps_arena *arena, const char *setting);
 
 /* Interactive: in our process group, so that it may use the terminal. */
 PS_MUST_USE int ps_git_child_start(struct ps_git_child *child,

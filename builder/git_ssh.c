@@ -156,7 +156,8 @@ int ps_git_ssh_start(struct ps_git_op *op, const struct ps_git_address *a,
                     : a->host;
     argv[n++] =
         ps_arena_format(&arena, "git-upload-pack %s", quote(&arena, path));
-    return ps_git_child_start(child, argv, environ, op->interactive, err);
+    return ps_git_child_start(child, argv, ps_git_environment(&arena, NULL),
+                              op->interactive, err);
 }
 
 /* The last line that says something. */

@@ -1,7 +1,7 @@
 /*
- * ssh:// and git:// for libgit2: one connection in both directions, waited
- * for with the stall limit and the cancel token, neither of which libgit2
- * 1.5's own transports have.
+ * ssh://, git:// and, through `git upload-pack`, file:// for libgit2: one
+ * connection in both directions, waited for with the stall limit and the
+ * cancel token, neither of which libgit2 1.5's own transports have.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -50,6 +50,10 @@ static int explain_end(struct connection *c)
         int status = ps_git_child_finish(&c->child);
 
         ps_git_ssh_explain(&c->address, status, ps_buf_z(&c->child.log), &why);
+    } else if (c->address.scheme == PS_GIT_FILE) {
+        (void)ps_git_child_finish(&c->child);
+        (void)ps_fail(&why, PS_EIO, "git upload-pack: %.*s",
+                      PS_STR_FMT(ps_str_trim(ps_buf_str(&c->child.log))));
     } else {
         (void)ps_fail(&why, PS_EUNREACHABLE, "'%s' closed the connection",
                       c->address.host);
@@ -160,6 +164,26 @@ static void connection_close(struct connection *c)
     ps_arena_release(&c->arena);
 }
 
+/*
+ * A commit of no branch is as good as another: the files are the person's.
+ * Whose they are was asked before (ps_git_open), with the person's own
+ * safe.directory; upload-pack wants it said of the `.git` inside once more.
+ */
+static int start_local(struct connection *c, struct ps_error *err)
+{
+    const char *argv[] = { "git",
+                           "-c",
+                           "uploadpack.allowAnySHA1InWant=true",
+                           "-c",
+                           "safe.directory=*",
+                           "upload-pack",
+                           c->address.path,
+                           NULL };
+
+    return ps_git_child_start(&c->child, argv,
+                              ps_git_environment(&c->arena, NULL), false, err);
+}
+
 static int connection_open(struct connection *c, const char *url)
 {
     struct ps_error err = PS_ERROR_INIT;
@@ -172,6 +196,11 @@ static int connection_open(struct connection *c, const char *url)
     c->is_open = true;
     if (c->address.scheme == PS_GIT_SSH) {
         if (ps_git_ssh_start(c->op, &c->address, &c->child, &err) < 0)
+            return ps_git_op_fail(c->op, err.code, "%s", err.text);
+        return 0;
+    }
+    if (c->address.scheme == PS_GIT_FILE) {
+        if (start_local(c, &err) < 0)
             return ps_git_op_fail(c->op, err.code, "%s", err.text);
         return 0;
     }

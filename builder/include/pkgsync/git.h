@@ -84,8 +84,7 @@ PS_MUST_USE int ps_git_resolve(struct ps_arena *arena,
                                const struct ps_git_url *url,
                                const struct ps_git_options *options,
                                const struct ps_cancel *cancel,
-                               struct ps_git_commit *out,
-                               struct ps_error *err);
+                               struct ps_git_commit *out, struct ps_error *err);
 
 /*
  * Check the commit out into the empty directory `dest`, with a `.git` that
@@ -109,8 +108,17 @@ struct ps_git_state {
 /* `root` itself must hold `.git`; parents are not searched.  No status walk:
  * cheap enough for a warm run. */
 PS_MUST_USE int ps_git_inspect(struct ps_arena *arena, const char *root,
-                               struct ps_git_state *out,
-                               struct ps_error *err);
+                               struct ps_git_state *out, struct ps_error *err);
+
+/*
+ * The same with a memory: the walk over the history (milliseconds for each
+ * thousand commits) is done once for a HEAD and a set of tags.  One small
+ * file a repository in `cache_dir`, which is made.
+ */
+PS_MUST_USE int ps_git_inspect_cached(struct ps_arena *arena, const char *root,
+                                      const char *cache_dir,
+                                      struct ps_git_state *out,
+                                      struct ps_error *err);
 
 /*
  * Give the copy at `dest` (files already there) a usable `.git` made from the

@@ -52,13 +52,31 @@ static struct ps_sha256 digest(struct fixture *f)
     return inspect(f, f->root).digest;
 }
 
+/* Asked twice with a memory, as without one. */
+static void assert_remembered(struct fixture *f, const struct ps_sha256 *plain)
+{
+    char *cache = ps_format("%s/cache", f->dir);
+
+    for (int i = 0; i < 2; i++) {
+        struct ps_git_state got = { 0 };
+
+        assert_ok(
+            ps_git_inspect_cached(&f->arena, f->root, cache, &got, &f->err),
+            &f->err);
+        assert_true(ps_sha256_equal(&got.digest, plain));
+    }
+    free(cache);
+}
+
 static bool changes(struct fixture *f, const char *script)
 {
     struct ps_sha256 before = digest(f);
     struct ps_sha256 after;
 
+    assert_remembered(f, &before);
     git_do(f->root, script);
     after = digest(f);
+    assert_remembered(f, &after);
     return !ps_sha256_equal(&before, &after);
 }
 
