@@ -3,6 +3,7 @@
  *
  *   tree.c        the two public functions: digest, or copy and digest
  *   tree_walk.c   visits what belongs, in byte order of the paths
+ *   tree_list.c   the names in one directory, in that order
  *   tree_rules.c  what belongs
  *   tree_link.c   does a symbolic link stay inside?
  *   stat_cache.c  which files were hashed before, and have not changed since
@@ -80,6 +81,34 @@ bool ps_tree_may_include_below(const struct ps_tree_options *options,
  */
 PS_MUST_USE int ps_tree_check_link(int dir, size_t depth, const char *target,
                                    struct ps_error *err);
+
+/* --- the names in a directory -------------------------------------------- */
+
+/* A directory's name ends in '/', which is how the order of whole paths is
+ * that of the names: "a-b" comes before "a/x", and "a0" after it. */
+struct ps_tree_name {
+    union {
+        const char *z;
+        size_t at; /* in the list's names, while they still move */
+    };
+    size_t len;
+    enum ps_tree_kind kind;
+};
+
+struct ps_tree_list {
+    struct ps_tree_name *v; /* owned */
+    size_t count;
+    size_t cap;
+    uint64_t max;
+    struct ps_buf names;
+    bool has_project; /* holds a pyproject.toml or a setup.py */
+    bool is_venv;     /* holds a pyvenv.cfg */
+};
+
+/* All but `.git`.  PS_ETOOBIG for more than `max`; release also then. */
+PS_MUST_USE int ps_tree_list_read(int dir, uint64_t max, struct ps_tree_list *l,
+                                  struct ps_error *err);
+void ps_tree_list_release(struct ps_tree_list *l);
 
 /* --- walk -------------------------------------------------------------- */
 

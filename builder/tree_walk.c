@@ -13,7 +13,6 @@
  * include pattern may match below it; it is announced, and made in the copy,
  * when something in it turns out to belong.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -27,25 +26,6 @@
 #include "tree_private.h"
 
 #define KEPT_OPEN 32u
-#define LISTING_SIZE 32768u
-#define NAMES_MAX ((size_t)512 << 20)
-
-/* A name in a directory; a directory's ends in '/'. */
-struct name {
-    union {
-        const char *z;
-        size_t at; /* in the listing's names while they still move */
-    };
-    size_t len;
-    enum ps_tree_kind kind;
-};
-
-struct listing {
-    struct name *v; /* owned */
-    size_t count;
-    size_t cap;
-    struct ps_buf names;
-};
 
 /* A directory that may be closed for now. */
 struct handle {
@@ -57,11 +37,10 @@ struct handle {
 struct frame {
     struct handle in;
     struct handle out;
-    struct listing list;
+    struct ps_tree_list list;
     size_t next;     /* of list, to be visited */
     size_t path_len; /* of the walk's path */
     bool made;       /* visited, and there in the copy */
-    bool has_project;
     bool is_project_src;
     bool only_included;
 };
@@ -73,7 +52,6 @@ struct walk {
     size_t cap;
     struct ps_buf path;
     uint64_t visited;
-    char *buffer; /* LISTING_SIZE */
     struct handle copy;
     struct handle cache;
 };
@@ -99,129 +77,6 @@ static void set_path(struct walk *w, size_t parent_len, struct ps_str name)
     if (parent_len > 0 && name.len > 0)
         ps_buf_addc(&w->path, '/');
     ps_buf_add(&w->path, name.data, name.len);
-}
-
-/* --- listing a directory ------------------------------------------------- */
-
-static enum ps_tree_kind kind_of_mode(mode_t mode)
-{
-    switch (mode & S_IFMT) {
-    case S_IFDIR:
-        return PS_TREE_DIR;
-    case S_IFREG:
-        return PS_TREE_FILE;
-    case S_IFLNK:
-        return PS_TREE_LINK;
-    case S_IFIFO:
-        return PS_TREE_FIFO;
-    case S_IFSOCK:
-        return PS_TREE_SOCKET;
-    default:
-        return PS_TREE_DEVICE;
-    }
-}
-
-/* false: it is gone already. */
-static bool find_kind(int dir, const struct dirent64 *d, enum ps_tree_kind *out)
-{
-    struct stat st;
-
-    if (d->d_type != DT_UNKNOWN) {
-        *out = kind_of_mode(DTTOIF(d->d_type));
-        return true;
-    }
-    if (fstatat(dir, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return false;
-    *out = kind_of_mode(st.st_mode);
-    return true;
-}
-
-static void listing_add(struct listing *l, const char *name,
-                        enum ps_tree_kind kind)
-{
-    size_t len = strlen(name);
-
-    if (l->count == l->cap) {
-        l->cap = PS_MAX(l->cap * 2, 32);
-        l->v = ps_realloc(l->v, l->cap, sizeof(*l->v));
-    }
-    l->v[l->count] = (struct name){ .at = l->names.len, .kind = kind };
-    ps_buf_add(&l->names, name, len);
-    if (kind == PS_TREE_DIR) {
-        ps_buf_addc(&l->names, '/');
-        len++;
-    }
-    ps_buf_addc(&l->names, '\0');
-    l->v[l->count++].len = len;
-}
-
-static int compare_names(const void *pa, const void *pb)
-{
-    const struct name *a = pa;
-    const struct name *b = pb;
-    int c = memcmp(a->z, b->z, PS_MIN(a->len, b->len));
-
-    if (c != 0)
-        return c;
-    return a->len < b->len ? -1 : a->len > b->len;
-}
-
-static bool is_skipped(const char *name)
-{
-    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-           strcmp(name, ".git") == 0;
-}
-
-static int list_part(struct walk *w, struct frame *f, size_t len, bool *is_venv,
-                     struct ps_error *err)
-{
-    for (size_t at = 0; at < len;) {
-        const struct dirent64 *d = (const void *)(w->buffer + at);
-        enum ps_tree_kind kind = PS_TREE_FILE;
-
-        at += d->d_reclen;
-        if (is_skipped(d->d_name) || !find_kind(f->in.fd, d, &kind))
-            continue;
-        if (f->list.count >= w->in->max_entries || f->list.names.overflow)
-            return ps_fail(err, PS_ETOOBIG,
-                           "'%s' holds more than %llu files; leave some out "
-                           "with --exclude",
-                           PS_TREE_SHOW(shown_path(w)),
-                           (unsigned long long)w->in->max_entries);
-        listing_add(&f->list, d->d_name, kind);
-        if (kind == PS_TREE_DIR)
-            continue;
-        *is_venv |= strcmp(d->d_name, "pyvenv.cfg") == 0;
-        f->has_project |= strcmp(d->d_name, "pyproject.toml") == 0 ||
-                          strcmp(d->d_name, "setup.py") == 0;
-    }
-    return PS_OK;
-}
-
-static int list_dir(struct walk *w, struct frame *f, bool *is_venv,
-                    struct ps_error *err)
-{
-    f->list.names = PS_BUF_INIT(NAMES_MAX);
-    for (;;) {
-        ssize_t got = getdents64(f->in.fd, w->buffer, LISTING_SIZE);
-        int rc = 0;
-
-        if (got < 0 && errno == ENOENT)
-            return changed(w, err); /* removed under us */
-        if (got < 0)
-            return ps_fail_errno(err, errno, "read directory '%s'",
-                                 PS_TREE_SHOW(shown_path(w)));
-        if (got == 0)
-            break;
-        rc = list_part(w, f, (size_t)got, is_venv, err);
-        if (rc < 0)
-            return rc;
-    }
-    for (size_t i = 0; i < f->list.count; i++)
-        f->list.v[i].z = f->list.names.data + f->list.v[i].at;
-    if (f->list.count > 1)
-        qsort(f->list.v, f->list.count, sizeof(*f->list.v), compare_names);
-    return PS_OK;
 }
 
 /* --- the stack ------------------------------------------------------------ */
@@ -283,8 +138,16 @@ static void frame_release(struct frame *f)
 {
     handle_close(&f->in);
     handle_close(&f->out);
-    free(f->list.v);
-    ps_buf_release(&f->list.names);
+    ps_tree_list_release(&f->list);
+}
+
+static int list_dir(struct walk *w, struct frame *f, struct ps_error *err)
+{
+    int rc = ps_tree_list_read(f->in.fd, w->in->max_entries, &f->list, err);
+
+    return rc < 0
+               ? ps_context(err, "directory '%s'", PS_TREE_SHOW(shown_path(w)))
+               : PS_OK;
 }
 
 static struct frame *push(struct walk *w)
@@ -413,7 +276,6 @@ static int enter(struct walk *w, const char *name, bool left_out,
     struct frame *f = push(w);
     int fd = openat(w->frames[parent].in.fd, name,
                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    bool is_venv = false;
     int rc = 0;
 
     if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
@@ -432,12 +294,12 @@ static int enter(struct walk *w, const char *name, bool left_out,
     if (w->cache.fd >= 0 && handle_same(&f->in, &w->cache))
         return pop(w, err);
 
-    rc = list_dir(w, f, &is_venv, err);
+    rc = list_dir(w, f, err);
     if (rc < 0)
         return rc;
     f->is_project_src =
-        w->frames[parent].has_project && strcmp(name, "src") == 0;
-    f->only_included = left_out || (is_venv && !by_pattern);
+        w->frames[parent].list.has_project && strcmp(name, "src") == 0;
+    f->only_included = left_out || (f->list.is_venv && !by_pattern);
     if (f->only_included &&
         !ps_tree_may_include_below(w->in->options, ps_buf_z(&w->path)))
         return pop(w, err);
@@ -525,7 +387,7 @@ static int refuse_special(const struct ps_tree_entry *e, struct ps_error *err)
                    PS_TREE_SHOW(e->path), what);
 }
 
-static int visit_name(struct walk *w, const struct name *n,
+static int visit_name(struct walk *w, const struct ps_tree_name *n,
                       struct ps_error *err)
 {
     struct frame *f = top(w);
@@ -533,7 +395,7 @@ static int visit_name(struct walk *w, const struct name *n,
     struct ps_tree_item item = {
         .kind = n->kind,
         .dir = f->in.fd,
-        .beside_project = f->has_project,
+        .beside_project = f->list.has_project,
         .in_project_src = f->is_project_src,
         .only_included = f->only_included,
     };
@@ -571,7 +433,6 @@ static int visit_name(struct walk *w, const struct name *n,
 static int enter_root(struct walk *w, struct ps_error *err)
 {
     struct frame *f = push(w);
-    bool is_venv = false; /* a project may have been made in its own */
     int fd = -1;
 
     fd = open(w->in->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -588,7 +449,7 @@ static int enter_root(struct walk *w, struct ps_error *err)
                            w->in->root);
     }
     f->made = true;
-    return list_dir(w, f, &is_venv, err);
+    return list_dir(w, f, err); /* also if it is a virtual environment */
 }
 
 static int walk_all(struct walk *w, struct ps_error *err)
@@ -602,7 +463,7 @@ static int walk_all(struct walk *w, struct ps_error *err)
             set_path(w, f->path_len, PS_STR_LIT(""));
             rc = pop(w, err);
         } else {
-            struct name n = f->list.v[f->next++];
+            struct ps_tree_name n = f->list.v[f->next++];
 
             rc = visit_name(w, &n, err);
         }
@@ -620,7 +481,6 @@ int ps_tree_walk(const struct ps_tree_walk *in, struct ps_error *err)
     const char *cache = in->options->cache_dir;
     int rc = 0;
 
-    w.buffer = ps_calloc(1, LISTING_SIZE);
     if (cache) /* its own files are no part of the tree */
         (void)handle_set(&w.cache,
                          open(cache, O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -629,7 +489,6 @@ int ps_tree_walk(const struct ps_tree_walk *in, struct ps_error *err)
         frame_release(&w.frames[--w.depth]);
     handle_close(&w.cache);
     free(w.frames);
-    free(w.buffer);
     ps_buf_release(&w.path);
     return rc;
 }

@@ -56,7 +56,7 @@ static void check(const char *dest)
     const struct ps_tree_options options = { .include = include };
     const struct ps_tree_walk walk = { .root = dest,
                                        .options = &options,
-                                       .max_entries = MAX_FILES * 2,
+                                       .max_entries = UINT64_C(2) * MAX_FILES,
                                        .visit = ignore };
     struct ps_error err = PS_ERROR_INIT;
 
