@@ -20,10 +20,9 @@
 /* 1980-01-02: the first day that a zip file can hold in every time zone. */
 #define DEFAULT_SOURCE_DATE 315619200
 
-static void enter_phase(const struct ps_build *b,
-                        struct ps_build_failure *failure, const char *phase)
+static void enter_phase(const struct ps_build *b, const char *phase)
 {
-    failure->phase = phase;
+    b->failure->phase = phase;
     if (b->phase)
         b->phase(phase, b->user);
 }
@@ -148,18 +147,26 @@ static int with_pip(struct ps_arena *arena, const struct ps_build *b,
 
 static int fetch(struct ps_arena *arena, const struct ps_build *b,
                  const char *const *requirements, struct ps_prepared *p,
-                 struct ps_build_failure *failure, struct ps_error *err)
+                 struct ps_error *err)
 {
+    const struct ps_fetch request = {
+        .requirements = requirements,
+        .index = b->index,
+        .python = b->python,
+        .cache_dir = b->cache_dir,
+        .cancel = b->cancel,
+        .log = b->log,
+        .log_user = b->user,
+    };
     int rc = 0;
 
-    enter_phase(b, failure, "fetch");
-    rc = ps_fetch_wheels(arena, requirements, b->index, b->python, b->cache_dir,
-                         b->log, b->user, b->cancel, &p->wheels, err);
+    enter_phase(b, "fetch");
+    rc = ps_fetch_wheels(arena, &request, &p->wheels, err);
     if (rc == PS_OK)
         rc = with_pip(arena, b, &p->wheels, err);
     if (rc < 0)
         return ps_context(err, "fetch the build requirements");
-    enter_phase(b, failure, "environment");
+    enter_phase(b, "environment");
     p->toolchain = ps_toolchain_find(arena, &p->wheels, b->cancel);
     return ps_environment_prepare(arena, b, &p->wheels, &p->environment,
                                   &p->reused, err);
@@ -184,13 +191,13 @@ static const char *paths_json(struct ps_arena *arena, const char *const *paths)
 /* get_requires_for_build_wheel, in a process of its own. */
 static int ask_backend(struct ps_arena *arena, const struct ps_build *b,
                        const struct ps_prepared *p, json_t **answer,
-                       struct ps_build_failure *failure, struct ps_error *err)
+                       struct ps_error *err)
 {
     PS_AUTO_FREE struct ps_tail *tail = ps_calloc(1, sizeof(*tail));
     PS_AUTO_JSON json_t *no_settings = json_object();
     const char *const argv[] = {
-        PS_IN_ENV "/bin/python",
-        PS_IN_DRIVER "/driver.py",
+        PS_IN_PYTHON,
+        PS_IN_DRIVER_PY,
         "requires",
         p->project.backend,
         paths_json(arena, p->project.backend_path),
@@ -217,14 +224,14 @@ static int ask_backend(struct ps_arena *arena, const struct ps_build *b,
 
     if (rc < 0)
         return rc;
-    enter_phase(b, failure, "requirements");
+    enter_phase(b, "requirements");
     add_build_mounts(&mounts, b, p->environment, p->toolchain);
     ps_mounts_add(&mounts, PS_MOUNT_READ_ONLY, driver, PS_IN_DRIVER);
     tail->next = b->log;
     tail->next_user = b->user;
     rc = ps_driver_run(&call, b->cancel, answer, err);
     if (rc == PS_EBUILD || rc == PS_ELIMIT) {
-        failure->cause = ps_build_cause(arena, tail);
+        b->failure->cause = ps_build_cause(arena, tail);
         return ps_context(err, "back-end '%s' cannot say what it needs",
                           p->project.backend);
     }
@@ -232,31 +239,30 @@ static int ask_backend(struct ps_arena *arena, const struct ps_build *b,
 }
 
 int ps_build_prepare(struct ps_arena *arena, const struct ps_build *build,
-                     struct ps_prepared *out, struct ps_build_failure *failure,
-                     struct ps_error *err)
+                     struct ps_prepared *out, struct ps_error *err)
 {
     PS_AUTO_JSON json_t *answer = NULL;
     struct ps_prepared p = { .environment = NULL };
     const char *const *wanted = NULL;
     int rc = 0;
 
-    enter_phase(build, failure, "requirements");
+    enter_phase(build, "requirements");
     rc = ps_project_read(arena, host_project(arena, build), build, &p.project,
                          err);
     if (rc < 0)
         return rc;
     wanted = join_requirements(arena, p.project.requires_,
                                build->build_requires, NULL);
-    rc = fetch(arena, build, wanted, &p, failure, err);
+    rc = fetch(arena, build, wanted, &p, err);
     if (rc == PS_OK)
-        rc = ask_backend(arena, build, &p, &answer, failure, err);
+        rc = ask_backend(arena, build, &p, &answer, err);
     if (rc < 0)
         return rc;
     if (json_array_size(json_object_get(answer, "requires")) > 0) {
         wanted =
             join_requirements(arena, p.project.requires_, build->build_requires,
                               json_object_get(answer, "requires"));
-        rc = fetch(arena, build, wanted, &p, failure, err);
+        rc = fetch(arena, build, wanted, &p, err);
         if (rc < 0)
             return rc;
     }
@@ -269,7 +275,7 @@ static const char *const *wheel_argv(struct ps_arena *arena,
                                      const struct ps_build *b)
 {
     static const char *const fixed[] = {
-        PS_IN_ENV "/bin/python",
+        PS_IN_PYTHON,
         "-I",
         "-m",
         "pip",
@@ -296,7 +302,7 @@ static const char *const *wheel_argv(struct ps_arena *arena,
 
     for (size_t i = 0; i < PS_ARRAY_SIZE(fixed); i++)
         argv[n++] = fixed[i];
-    json_object_foreach((json_t *)(uintptr_t)b->config_settings, key, value)
+    json_object_foreach(b->config_settings, key, value)
     {
         argv[n++] = "--config-settings";
         argv[n++] =
@@ -344,7 +350,7 @@ static int limit_reached(const struct ps_build *b,
 
 static int run_pip_wheel(struct ps_arena *arena, const struct ps_build *b,
                          const struct ps_prepared *p, int out_dir,
-                         struct ps_build_failure *failure, struct ps_error *err)
+                         struct ps_error *err)
 {
     PS_AUTO_FREE struct ps_tail *tail = ps_calloc(1, sizeof(*tail));
     struct ps_mounts mounts = { .count = 0 };
@@ -368,7 +374,7 @@ static int run_pip_wheel(struct ps_arena *arena, const struct ps_build *b,
     struct ps_run_result r = { .outcome = PS_RUN_EXIT };
     int rc = 0;
 
-    enter_phase(b, failure, "build");
+    enter_phase(b, "build");
     add_build_mounts(&mounts, b, p->environment, p->toolchain);
     spec.mount_count = mounts.count;
     tail->next = b->log;
@@ -380,7 +386,7 @@ static int run_pip_wheel(struct ps_arena *arena, const struct ps_build *b,
         rc = ps_fail(err, PS_EBUILD, "back-end '%s' failed: %s",
                      p->project.backend, ps_tail_last_line(arena, tail));
     if (rc < 0)
-        failure->cause = ps_build_cause(arena, tail);
+        b->failure->cause = ps_build_cause(arena, tail);
     return rc;
 }
 
@@ -413,19 +419,18 @@ static int only_wheel(struct ps_arena *arena, int out_dir, const char **name,
 
 int ps_build_wheel(struct ps_arena *arena, const struct ps_build *build,
                    const struct ps_prepared *prepared, int out_dir,
-                   struct ps_wheel_info *out, struct ps_build_failure *failure,
-                   struct ps_error *err)
+                   struct ps_wheel_info *out, struct ps_error *err)
 {
     const char *expected =
         build->expect_name ? build->expect_name : prepared->project.name;
     const struct ps_wheel_expect expect = { .name = expected,
                                             .tags = build->python->tags };
     const char *name = NULL;
-    int rc = run_pip_wheel(arena, build, prepared, out_dir, failure, err);
+    int rc = run_pip_wheel(arena, build, prepared, out_dir, err);
 
     if (rc < 0)
         return rc;
-    enter_phase(build, failure, "verify");
+    enter_phase(build, "verify");
     rc = only_wheel(arena, out_dir, &name, err);
     if (rc < 0)
         return rc;

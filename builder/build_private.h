@@ -12,7 +12,9 @@ extern const char ps_driver_py[]; /* scripts/driver.py */
 #define PS_IN_OUT "/out"
 #define PS_IN_PIP "/pip"
 #define PS_IN_WHEELS "/wheels"
+#define PS_IN_PYTHON "/env/bin/python"
 #define PS_IN_DRIVER "/pkgsync"
+#define PS_IN_DRIVER_PY "/pkgsync/driver.py"
 
 /* Mounts of one run, built up before it. */
 #define PS_MOUNTS_MAX 32

@@ -4,6 +4,7 @@
  * Reads `direct_url.json` (PEP 610) of every .dist-info in the interpreter's
  * site directories, and the `.egg-link` files of older setuptools.
  */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,7 @@ typedef bool(editable_fn)(struct ps_str name, const char *root, void *user);
 static int hex_value(char c)
 {
     const char *digits = "0123456789abcdef";
-    const char *at = c ? strchr(digits, c | 0x20) : NULL;
+    const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
 
     return at ? (int)(at - digits) : -1;
 }
@@ -48,9 +49,12 @@ static char *file_url_path(const char *url)
         int high = *url == '%' ? hex_value(url[1]) : -1;
         int low = high >= 0 ? hex_value(url[2]) : -1;
 
-        path[n++] = low >= 0 ? (char)(high << 4 | low) : *url;
-        if (low >= 0)
-            url += 2;
+        if (low < 0) {
+            path[n++] = *url;
+            continue;
+        }
+        path[n++] = (char)(high << 4 | low);
+        url += 2;
     }
     return path;
 }

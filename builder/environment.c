@@ -72,7 +72,7 @@ static const char *const *install_argv(struct ps_arena *arena,
 
     argv[n++] = build->python->base_executable;
     argv[n++] = "-I";
-    argv[n++] = PS_IN_DRIVER "/driver.py";
+    argv[n++] = PS_IN_DRIVER_PY;
     argv[n++] = "environment";
     for (size_t i = 0; i < wheels->count; i++)
         argv[n++] =

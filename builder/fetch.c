@@ -27,19 +27,19 @@ static int by_name(const void *a, const void *b)
 }
 
 /* <cache>/wheelhouse/<sha256>/<name>; in the arena. */
-static const char *house_path(const struct ps_fetch *f,
+static const char *house_path(struct ps_arena *arena, const struct ps_fetch *f,
                               const struct ps_sha256 *sha256, const char *name)
 {
     char hex[PS_SHA256_HEX_SIZE];
 
     ps_sha256_hex(sha256, hex);
-    return ps_arena_format(f->arena, "%s/wheelhouse/%s/%s", f->cache_dir, hex,
+    return ps_arena_format(arena, "%s/wheelhouse/%s/%s", f->cache_dir, hex,
                            name);
 }
 
-static int store_one(const struct ps_fetch *f, const char *dest,
-                     const char *name, struct ps_wheel_file *out,
-                     struct ps_error *err)
+static int store_one(struct ps_arena *arena, const struct ps_fetch *f,
+                     const char *dest, const char *name,
+                     struct ps_wheel_file *out, struct ps_error *err)
 {
     PS_AUTO_FREE char *from = ps_format("%s/%s", dest, name);
     PS_AUTO_FREE char *dir = NULL;
@@ -47,8 +47,8 @@ static int store_one(const struct ps_fetch *f, const char *dest,
 
     if (rc < 0)
         return rc;
-    out->name = ps_arena_strdup(f->arena, name);
-    out->path = house_path(f, &out->sha256, name);
+    out->name = ps_arena_strdup(arena, name);
+    out->path = house_path(arena, f, &out->sha256, name);
     dir = ps_strdup(out->path);
     *strrchr(dir, '/') = '\0';
     rc = ps_mkdirs(dir, 0755, err);
@@ -58,8 +58,10 @@ static int store_one(const struct ps_fetch *f, const char *dest,
     return rc;
 }
 
-int ps_fetch_store(const struct ps_fetch *f, const char *dest,
-                   struct ps_wheel_set *out, struct ps_error *err)
+/* Move what pip left in `dest` into the cache, by digest. */
+static int store_all(struct ps_arena *arena, const struct ps_fetch *f,
+                     const char *dest, struct ps_wheel_set *out,
+                     struct ps_error *err)
 {
     PS_AUTO_DIR DIR *dir = opendir(dest);
     struct ps_wheel_file *files = NULL;
@@ -76,12 +78,12 @@ int ps_fetch_store(const struct ps_fetch *f, const char *dest,
             struct ps_wheel_file *more = NULL;
 
             cap = cap ? cap * 2 : 16;
-            more = ps_arena_alloc(f->arena, cap, sizeof(*more));
+            more = ps_arena_alloc(arena, cap, sizeof(*more));
             if (count > 0)
                 memcpy(more, files, count * sizeof(*more));
             files = more;
         }
-        if (store_one(f, dest, e->d_name, &files[count], err) < 0)
+        if (store_one(arena, f, dest, e->d_name, &files[count], err) < 0)
             return err->code;
         count++;
     }
@@ -165,13 +167,13 @@ static char *note_path(const struct ps_fetch *f)
     return ps_format("%s/resolved/%s.json", f->cache_dir, hex);
 }
 
-static int note_files(const struct ps_fetch *f, const json_t *note,
-                      struct ps_wheel_set *out, struct ps_error *err)
+static int note_files(struct ps_arena *arena, const struct ps_fetch *f,
+                      const json_t *note, struct ps_wheel_set *out,
+                      struct ps_error *err)
 {
     const json_t *list = json_object_get(note, "files");
     size_t count = json_array_size(list);
-    struct ps_wheel_file *files =
-        ps_arena_alloc(f->arena, count, sizeof(*files));
+    struct ps_wheel_file *files = ps_arena_alloc(arena, count, sizeof(*files));
 
     for (size_t i = 0; i < count; i++) {
         const json_t *item = json_array_get(list, i);
@@ -182,8 +184,8 @@ static int note_files(const struct ps_fetch *f, const json_t *note,
             ps_json_get_string(item, "sha256", &hex, err) < 0 ||
             ps_sha256_parse(ps_str_from(hex), &files[i].sha256, err) < 0)
             return err->code;
-        files[i].name = ps_arena_strdup(f->arena, name);
-        files[i].path = house_path(f, &files[i].sha256, name);
+        files[i].name = ps_arena_strdup(arena, name);
+        files[i].path = house_path(arena, f, &files[i].sha256, name);
         if (access(files[i].path, R_OK) < 0)
             return ps_fail(err, PS_ENOTFOUND, "'%s' is gone", files[i].path);
     }
@@ -191,8 +193,8 @@ static int note_files(const struct ps_fetch *f, const json_t *note,
     return PS_OK;
 }
 
-static bool note_read(const struct ps_fetch *f, const char *path,
-                      struct ps_wheel_set *out)
+static bool note_read(struct ps_arena *arena, const struct ps_fetch *f,
+                      const char *path, struct ps_wheel_set *out)
 {
     PS_AUTO_BUF struct ps_buf text = PS_BUF_INIT(NOTE_MAX);
     PS_AUTO_JSON json_t *note = NULL;
@@ -205,7 +207,7 @@ static bool note_read(const struct ps_fetch *f, const char *path,
         return false;
     return ps_read_file_at(AT_FDCWD, path, &text, &ignored) == PS_OK &&
            ps_json_parse(ps_buf_str(&text), path, &note, &ignored) == PS_OK &&
-           note_files(f, note, out, &ignored) == PS_OK;
+           note_files(arena, f, note, out, &ignored) == PS_OK;
 }
 
 static void note_write(const char *path, const struct ps_wheel_set *set)
@@ -223,8 +225,8 @@ static void note_write(const char *path, const struct ps_wheel_set *set)
                                 &ignored);
 }
 
-static int fetch_now(const struct ps_fetch *f, struct ps_wheel_set *out,
-                     struct ps_error *err)
+static int fetch_now(struct ps_arena *arena, const struct ps_fetch *f,
+                     struct ps_wheel_set *out, struct ps_error *err)
 {
     PS_AUTO_FREE char *parent = ps_format("%s/tmp", f->cache_dir);
     PS_AUTO_FREE char *dest = NULL;
@@ -233,45 +235,31 @@ static int fetch_now(const struct ps_fetch *f, struct ps_wheel_set *out,
 
     if (rc < 0)
         return rc;
-    rc = ps_pip_download(f, dest, err);
+    rc = ps_pip_download(arena, f, dest, err);
     if (rc == PS_OK)
-        rc = ps_fetch_store(f, dest, out, err);
+        rc = store_all(arena, f, dest, out, err);
     (void)!ps_remove_tree_at(AT_FDCWD, dest, &ignored);
     return rc;
 }
 
-int ps_fetch_wheels(struct ps_arena *arena, const char *const *requirements,
-                    const struct ps_index *index,
-                    const struct ps_python *python, const char *cache_dir,
-                    ps_sink_fn *log, void *log_user,
-                    const struct ps_cancel *cancel, struct ps_wheel_set *out,
-                    struct ps_error *err)
+int ps_fetch_wheels(struct ps_arena *arena, const struct ps_fetch *f,
+                    struct ps_wheel_set *out, struct ps_error *err)
 {
-    const struct ps_fetch f = {
-        .arena = arena,
-        .requirements = requirements,
-        .index = index,
-        .python = python,
-        .cache_dir = cache_dir,
-        .log = log,
-        .log_user = log_user,
-        .cancel = cancel,
-    };
-    PS_AUTO_FREE char *note = note_path(&f);
+    PS_AUTO_FREE char *note = note_path(f);
     int rc = 0;
 
-    for (size_t i = 0; requirements[i]; i++) {
-        rc = ps_check_requirement(requirements[i], err);
+    for (size_t i = 0; f->requirements[i]; i++) {
+        rc = ps_check_requirement(f->requirements[i], err);
         if (rc < 0)
             return rc;
     }
-    if (!requirements[0]) {
+    if (!f->requirements[0]) {
         *out = (struct ps_wheel_set){ .count = 0 };
         return PS_OK;
     }
-    if (note_read(&f, note, out))
+    if (note_read(arena, f, note, out))
         return PS_OK;
-    rc = fetch_now(&f, out, err);
+    rc = fetch_now(arena, f, out, err);
     if (rc == PS_OK)
         note_write(note, out);
     return rc;

@@ -21,6 +21,11 @@ struct args {
     size_t count;
 };
 
+static void args_release(struct args *a)
+{
+    free(a->items);
+}
+
 static void args_add(struct args *a, const char *text)
 {
     a->items = ps_realloc(a->items, a->count + 2, sizeof(*a->items));
@@ -97,7 +102,7 @@ static bool says(const struct ps_tail *t, const char *text)
 }
 
 /* What pip's last words mean. */
-static int pip_failed(const struct ps_fetch *f, const struct ps_tail *t,
+static int pip_failed(struct ps_arena *arena, const struct ps_tail *t,
                       int status, struct ps_error *err)
 {
     static const struct {
@@ -132,7 +137,7 @@ static int pip_failed(const struct ps_fetch *f, const struct ps_tail *t,
         { "Invalid requirement", PS_EINVALID,
           "correct [build-system] requires in pyproject.toml" },
     };
-    const char *line = ps_tail_last_line(f->arena, t);
+    const char *line = ps_tail_last_line(arena, t);
 
     for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
         if (!says(t, meanings[i].says))
@@ -173,13 +178,12 @@ static void pip_args(const struct ps_fetch *f, const char *pip,
         args_add(a, f->requirements[i]);
 }
 
-int ps_pip_download(const struct ps_fetch *f, const char *dest,
-                    struct ps_error *err)
+int ps_pip_download(struct ps_arena *arena, const struct ps_fetch *f,
+                    const char *dest, struct ps_error *err)
 {
     PS_AUTO_FREE struct ps_tail *tail = ps_calloc(1, sizeof(*tail));
-    PS_AUTO_FREE const char **owned = NULL;
     PS_AUTO_FREE char *program = NULL;
-    struct args a = { .items = NULL };
+    PS_CLEANUP(args_release) struct args a = { .items = NULL };
     struct ps_process_spec spec = {
         .cwd = dest,
         .sink = ps_tail_sink,
@@ -188,14 +192,12 @@ int ps_pip_download(const struct ps_fetch *f, const char *dest,
     };
     struct ps_process_result result = { .exit_status = 0 };
     const char *pip = NULL;
-    int rc =
-        ps_fetch_pip(f->arena, f->python, f->cache_dir, f->cancel, &pip, err);
+    int rc = ps_fetch_pip(arena, f->python, f->cache_dir, f->cancel, &pip, err);
 
     if (rc < 0)
         return rc;
     program = ps_format("%s/pip", pip);
     pip_args(f, program, dest, &a);
-    owned = a.items;
     spec.argv = a.items;
     tail->next = f->log;
     tail->next_user = f->log_user;
@@ -208,6 +210,6 @@ int ps_pip_download(const struct ps_fetch *f, const char *dest,
                        "minutes",
                        (unsigned long long)(PIP_LIMIT_MS / 60000));
     if (result.exit_status != 0 || result.term_signal != 0)
-        return pip_failed(f, tail, result.exit_status, err);
+        return pip_failed(arena, tail, result.exit_status, err);
     return PS_OK;
 }

@@ -68,7 +68,7 @@ static int parse_in_sandbox(struct ps_arena *arena, int root,
     PS_AUTO_FREE char *file = ps_format("%s/pyproject.toml", real ? real : "");
     const char *const argv[] = { with->python->base_executable,
                                  "-I",
-                                 PS_IN_DRIVER "/driver.py",
+                                 PS_IN_DRIVER_PY,
                                  "project",
                                  "/pyproject.toml",
                                  NULL };

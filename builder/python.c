@@ -219,7 +219,7 @@ int ps_python_probe(struct ps_arena *arena, const char *program,
     struct ps_error ignored = PS_ERROR_INIT;
     int rc = find_program(program, &path, err);
 
-    if (rc < 0)
+    if (rc < 0 || !path)
         return rc;
     kept = cache_path(path, cache_dir);
     if (kept && ps_read_file_at(AT_FDCWD, kept, &answer, &ignored) == PS_OK &&

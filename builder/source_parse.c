@@ -152,7 +152,7 @@ static int parse_path(struct ps_arena *arena, const char *path,
     if (!S_ISREG(st.st_mode))
         return ps_fail(err, PS_EINVALID,
                        "'%s' is neither a directory nor a file", real);
-    if (!ps_sdist_is_name(s->path[0] ? ps_str_from(s->path) : PS_STR_LIT("")))
+    if (!ps_sdist_is_name(ps_str_from(s->path)))
         return ps_fail(err, PS_EINVALID,
                        "'%s' is a file that does not end like an sdist "
                        "(.tar.gz, .zip); name the project's directory",
@@ -208,15 +208,42 @@ static int check_scheme(struct ps_str text, struct ps_error *err)
     return PS_OK;
 }
 
+static const char *absolute(struct ps_arena *arena, const char *cwd,
+                            struct ps_str path)
+{
+    return path.len > 0 && path.data[0] == '/'
+               ? ps_arena_dup(arena, path)
+               : ps_arena_format(arena, "%s/%.*s", cwd, PS_STR_FMT(path));
+}
+
+/* A path, perhaps with a fragment, or the name of an editable install. */
+static int parse_local(struct ps_arena *arena, struct ps_str given,
+                       const char *cwd, const struct ps_python *python,
+                       struct ps_source *s, struct ps_error *err)
+{
+    struct ps_str path = given;
+    struct ps_str fragment = { .len = 0 };
+    const char *full = absolute(arena, cwd, given);
+    const char *text = NULL;
+
+    /* A '#' may also be part of a name that exists. */
+    if (access(full, F_OK) < 0 && memchr(given.data, '#', given.len)) {
+        fragment = given;
+        (void)ps_str_cut(&fragment, '#', &path);
+        full = absolute(arena, cwd, path);
+    }
+    text = ps_arena_dup(arena, path);
+    return looks_like_path(text)
+               ? parse_path(arena, full, fragment, python, s, err)
+               : parse_name(arena, text, full, python, s, err);
+}
+
 int ps_source_parse(struct ps_arena *arena, const char *text, const char *cwd,
                     const struct ps_python *python, struct ps_source *out,
                     struct ps_error *err)
 {
     struct ps_source s = { .kind = PS_SOURCE_DIRECTORY };
     struct ps_str given = ps_str_trim(ps_str_from(text));
-    struct ps_str path = given;
-    struct ps_str fragment = { .len = 0 };
-    const char *full = NULL;
     int rc = check_scheme(given, err);
 
     if (rc < 0)
@@ -224,28 +251,14 @@ int ps_source_parse(struct ps_arena *arena, const char *text, const char *cwd,
     if (given.len == 0)
         return ps_fail(err, PS_EUSAGE, "an empty source name");
     if (ps_str_starts(given, "file://"))
-        path = given = ps_str_skip(given, 7);
-    if (ps_str_starts(given, "git+")) {
+        given = ps_str_skip(given, 7);
+    if (ps_str_starts(given, "git+"))
         rc = parse_git(arena, given, &s, err);
-    } else if (ps_str_starts(given, "https://") ||
-               ps_str_starts(given, "http://")) {
+    else if (ps_str_starts(given, "https://") ||
+             ps_str_starts(given, "http://"))
         rc = parse_url(arena, given, &s, err);
-    } else {
-        full = given.data[0] == '/'
-                   ? ps_arena_dup(arena, given)
-                   : ps_arena_format(arena, "%s/%.*s", cwd, PS_STR_FMT(given));
-        if (access(full, F_OK) < 0 && memchr(given.data, '#', given.len)) {
-            fragment = given;
-            (void)ps_str_cut(&fragment, '#', &path);
-            full = ps_arena_format(
-                arena, "%s%s%.*s", path.len && path.data[0] == '/' ? "" : cwd,
-                path.len && path.data[0] == '/' ? "" : "/", PS_STR_FMT(path));
-        }
-        rc = looks_like_path(ps_arena_dup(arena, path))
-                 ? parse_path(arena, full, fragment, python, &s, err)
-                 : parse_name(arena, ps_arena_dup(arena, path), full, python,
-                              &s, err);
-    }
+    else
+        rc = parse_local(arena, given, cwd, python, &s, err);
     if (rc == PS_OK)
         *out = s;
     return rc;

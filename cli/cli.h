@@ -39,9 +39,9 @@ enum cmd_bit {
 /* How a setting is written as a flag; same order as `cli_settings`. */
 struct cli_option {
     const char *name;    /* of the setting */
-    char letter;         /* short form, or 0 */
     const char *metavar; /* NULL: takes no value */
     unsigned commands;   /* enum cmd_bit */
+    char letter;         /* short form, or 0 */
 };
 
 extern const struct ps_setting cli_settings[]; /* ends with a NULL name */

@@ -153,7 +153,7 @@ int cmd_logs(struct cli *cli, struct ps_error *err)
 {
     PS_AUTO_FREE char *path = NULL;
     PS_AUTO_FD int fd = -1;
-    struct ps_job job;
+    struct ps_job job = { .id = 0 };
     int64_t id = 0;
     int rc = PS_OK;
 
@@ -231,10 +231,9 @@ static int set_list(struct cli *cli, const json_t *from, const char *key,
 }
 
 /* The settings that the job was made with: they are part of its key. */
-static int restore_settings(struct cli *cli, const json_t *spec,
-                            struct ps_error *err)
+static int restore_settings(struct cli *cli, json_t *spec, struct ps_error *err)
 {
-    const json_t *settings = json_object_get(spec, "config_settings");
+    json_t *settings = json_object_get(spec, "config_settings");
     const char *key = NULL;
     json_t *value = NULL;
     int rc = set_text(cli, spec, "python", "python", err);
@@ -245,7 +244,7 @@ static int restore_settings(struct cli *cli, const json_t *spec,
         rc = set_list(cli, spec, "env", "env", err);
     if (rc == PS_OK && json_is_true(json_object_get(spec, "network")))
         rc = ps_config_set_flag(cli->config, "network", "true", err);
-    json_object_foreach((json_t *)(uintptr_t)settings, key, value)
+    json_object_foreach(settings, key, value)
     {
         PS_AUTO_FREE char *pair =
             ps_format("%s=%s", key, json_string_value(value));
@@ -259,7 +258,7 @@ static int restore_settings(struct cli *cli, const json_t *spec,
 int cmd_retry(struct cli *cli, struct ps_error *err)
 {
     PS_AUTO_JSON json_t *spec = NULL;
-    struct ps_job job;
+    struct ps_job job = { .spec = "" };
     const char *source = NULL;
     int64_t id = 0;
     int rc = PS_OK;

@@ -13,8 +13,6 @@
 #include "progress.h"
 #include "report.h"
 
-extern char **environ;
-
 #define KEEP_RESOLUTION_S UINT64_C(86400)
 
 /* Variables that builds are known to read; each goes into the key. */

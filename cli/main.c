@@ -9,8 +9,6 @@
 #include "pkgsync/fd.h"
 #include "pkgsync/mem.h"
 
-extern char **environ;
-
 static struct ps_cancel *signalled; /* what a signal fires */
 
 static void on_signal(int number)

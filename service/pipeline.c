@@ -64,8 +64,8 @@ static int plain_grant(void *user, int64_t skew_s, struct ps_grant *out,
 {
     (void)skew_s;
     (void)err;
-    *out =
-        (struct ps_grant){ .url = ps_strdup(user), .expires_ms = UINT64_MAX };
+    *out = (struct ps_grant){ .url = ps_strdup(*(const char *const *)user),
+                              .expires_ms = UINT64_MAX };
     return PS_OK;
 }
 
@@ -77,7 +77,7 @@ static int download(const char *url, int fd, uint64_t max_bytes,
     struct ps_transfer_result result;
     struct ps_transfer transfer = {
         .grant = plain_grant,
-        .grant_user = (char *)(uintptr_t)url,
+        .grant_user = &url,
         .fd = fd,
         .size = max_bytes,
         .what = "download the sdist",
@@ -95,6 +95,7 @@ static void work_prepare(struct ps_work *w)
         .runner = o->runner,
         .python = o->python,
         .index = o->index,
+        .failure = &w->failure,
         .cache_dir = o->dirs->cache,
         .cancel = o->cancel,
         .build_requires = o->build_requires,
@@ -220,7 +221,7 @@ static bool has_ended(enum ps_job_state state)
 static int look_at_job(struct ps_work *w, int64_t id, bool *ended,
                        struct ps_error *err)
 {
-    struct ps_job job;
+    struct ps_job job = { .id = 0 };
     bool gone = false;
     int rc = ps_queue_get(w->p->o->queue, &w->arena, id, &job, err);
 
@@ -243,7 +244,7 @@ static int see_through(struct ps_work *w, int64_t id, struct ps_error *err)
     bool ended = false;
 
     while (!ended) {
-        struct ps_claim claim;
+        struct ps_claim claim = { .job = 0 };
         size_t reaped = 0;
         int rc = ps_queue_reap(queue, &reaped, err);
 

@@ -14,6 +14,7 @@
 #include "pkgsync/record.h"
 
 #define LOG_MAX_BYTES (UINT64_C(64) << 20)
+#define RECORD_MAX ((size_t)1024 * 1024)
 
 char *ps_pipeline_log_path(const struct ps_dirs *dirs, int64_t job)
 {
@@ -80,7 +81,7 @@ static bool read_record(struct ps_work *w, struct ps_store *store,
     PS_AUTO_FREE char *temp =
         ps_format("%s/record-XXXXXX", w->p->o->dirs->cache);
     PS_AUTO_FD int fd = mkostemp(temp, O_CLOEXEC);
-    PS_AUTO_BUF struct ps_buf text = PS_BUF_INIT((size_t)1024 * 1024);
+    PS_AUTO_BUF struct ps_buf text = PS_BUF_INIT(RECORD_MAX);
     PS_AUTO_JSON json_t *doc = NULL;
     struct ps_error ignored = PS_ERROR_INIT;
     const json_t *subject = NULL;
@@ -90,7 +91,7 @@ static bool read_record(struct ps_work *w, struct ps_store *store,
     if (fd < 0)
         return false;
     (void)unlink(temp);
-    if (ps_store_get(store, key, fd, 1024 * 1024, &w->beat->cancel, NULL,
+    if (ps_store_get(store, key, fd, RECORD_MAX, &w->beat->cancel, NULL,
                      &ignored) < 0 ||
         lseek(fd, 0, SEEK_SET) < 0 || ps_read_all(fd, &text, &ignored) < 0 ||
         ps_json_parse(ps_buf_str(&text), key, &doc, &ignored) < 0)
@@ -212,14 +213,14 @@ static int build_in(struct ps_work *w, const struct ps_claim *claim,
 {
     const char *tree = ps_arena_format(&w->arena, "%s/src", dir);
     const char *wheels = ps_arena_format(&w->arena, "%s/out", dir);
-    struct ps_build_failure failure = { .phase = "source" };
-    struct ps_prepared prepared;
-    struct ps_wheel_info wheel;
-    struct ps_sha256 build_key;
+    struct ps_prepared prepared = { .environment = NULL };
+    struct ps_wheel_info wheel = { .size = 0 };
+    struct ps_sha256 build_key = { .bytes = { 0 } };
     PS_AUTO_FREE char *record = NULL;
     PS_AUTO_FD int out_dir = -1;
     int rc = ps_mkdirs(tree, 0755, err);
 
+    w->failure = (struct ps_build_failure){ .phase = "source" };
     on_phase("source", w);
     if (rc == PS_OK)
         rc = ps_open_dir(wheels, true, &out_dir, err);
@@ -228,17 +229,17 @@ static int build_in(struct ps_work *w, const struct ps_claim *claim,
                                    &w->context, tree, err);
     w->build.tree = tree;
     if (rc == PS_OK)
-        rc = ps_build_prepare(&w->arena, &w->build, &prepared, &failure, err);
+        rc = ps_build_prepare(&w->arena, &w->build, &prepared, err);
     if (rc == PS_OK) {
         build_key = ps_work_build_key(w, &prepared);
         *adopted = adopt(w, &build_key, out);
         if (*adopted)
             return PS_OK;
         rc = ps_build_wheel(&w->arena, &w->build, &prepared, out_dir, &wheel,
-                            &failure, err);
+                            err);
     }
     if (rc == PS_OK) {
-        failure.phase = "store";
+        w->failure.phase = "store";
         rc = ps_work_keep(w, out_dir, wheel.file_name, &wheel.sha256,
                           wheel.size, err);
     }
@@ -246,8 +247,8 @@ static int build_in(struct ps_work *w, const struct ps_claim *claim,
         record = make_record(w, claim, &prepared, &build_key, &wheel, err);
         rc = record ? PS_OK : err->code;
     }
-    w->result.phase = failure.phase;
-    w->result.cause = failure.cause;
+    w->result.phase = w->failure.phase;
+    w->result.cause = w->failure.cause;
     if (rc < 0)
         return rc;
     *out = (struct ps_artifact){ .sha256 = wheel.sha256,
@@ -255,7 +256,7 @@ static int build_in(struct ps_work *w, const struct ps_claim *claim,
                                  .name = ps_arena_strdup(&w->arena,
                                                          wheel.file_name) };
     rc = ps_queue_built(w->p->o->queue, claim->job, claim->epoch, out, err);
-    return rc < 0 ? rc : put_record(w, &build_key, record, err);
+    return rc < 0 || !record ? rc : put_record(w, &build_key, record, err);
 }
 
 /* Where this claim begins: at a wheel that an earlier run built, or not. */

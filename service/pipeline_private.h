@@ -63,6 +63,7 @@ struct ps_work {
     struct ps_resolved resolved;
     struct ps_sha256 key;
     struct ps_build build;
+    struct ps_build_failure failure; /* what `build` fills */
     struct ps_source_context context;
     struct ps_beat *beat; /* while a claim is held */
     int log_fd;           /* while a claim is held; owned */

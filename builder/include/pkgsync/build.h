@@ -35,6 +35,13 @@ struct ps_build_limits {
     uint64_t pids_max;         /* 0: the runner's default */
 };
 
+/* What went wrong in a build, beside the error's text.  Strings in the arena
+ * of the call; NULL where it is not known. */
+struct ps_build_failure {
+    const char *phase;
+    const char *cause; /* one line for people: the likely cause */
+};
+
 /* Called at the start of each phase, with its name as above. */
 typedef void(ps_build_phase_fn)(const char *phase, void *user);
 
@@ -50,14 +57,16 @@ struct ps_build {
     const char *expect_name;  /* Optional: distribution it must be */
     int64_t source_date_s;    /* SOURCE_DATE_EPOCH; 0: 1980-01-02 */
     const char *const *build_requires; /* Optional: in addition */
-    const json_t *config_settings;     /* Optional: object; PEP 517 */
+    json_t *config_settings;           /* Optional: object of strings; PEP 517;
+                                          borrowed, not changed */
     const char *const *env;            /* Optional: "NAME=value" let through */
     bool network;                      /* for the build phase */
     struct ps_build_limits limits;
 
-    ps_sink_fn *log;          /* Optional: everything that is printed */
-    ps_build_phase_fn *phase; /* Optional */
-    void *user;               /* for both */
+    struct ps_build_failure *failure; /* Required: filled on failure */
+    ps_sink_fn *log;                  /* Optional: everything that is printed */
+    ps_build_phase_fn *phase;         /* Optional */
+    void *user;                       /* for both */
 };
 
 /* The requirements as resolved, before the build itself. */
@@ -69,21 +78,12 @@ struct ps_prepared {
     bool reused;                /* the environment was there already */
 };
 
-/* What went wrong in a build, beside the error's text.  Strings in the arena
- * of the call; NULL where it is not known. */
-struct ps_build_failure {
-    const char *phase;
-    const char *cause; /* one line for people: the likely cause */
-};
-
 /*
- * Requirements, fetch, environment.  On failure *failure names the phase.
+ * Requirements, fetch, environment.
  */
 PS_MUST_USE int ps_build_prepare(struct ps_arena *arena,
                                  const struct ps_build *build,
-                                 struct ps_prepared *out,
-                                 struct ps_build_failure *failure,
-                                 struct ps_error *err);
+                                 struct ps_prepared *out, struct ps_error *err);
 
 /*
  * Build and verify.  The wheel lands in the directory `out_dir` (a descriptor,
@@ -96,8 +96,6 @@ PS_MUST_USE int ps_build_prepare(struct ps_arena *arena,
 PS_MUST_USE int ps_build_wheel(struct ps_arena *arena,
                                const struct ps_build *build,
                                const struct ps_prepared *prepared, int out_dir,
-                               struct ps_wheel_info *out,
-                               struct ps_build_failure *failure,
-                               struct ps_error *err);
+                               struct ps_wheel_info *out, struct ps_error *err);
 
 #endif

@@ -45,21 +45,27 @@ struct ps_wheel_set {
     size_t count;
 };
 
+/* One request. */
+struct ps_fetch {
+    const char *const *requirements; /* Required; NULL-terminated */
+    const struct ps_index *index;    /* Required */
+    const struct ps_python *python;  /* Required */
+    const char *cache_dir;           /* Required */
+    const struct ps_cancel *cancel;  /* Optional */
+    ps_sink_fn *log;                 /* Optional: what pip prints */
+    void *log_user;
+};
+
 /*
- * Resolve and fetch.  `log` gets what pip prints.
+ * Resolve and fetch; what is returned lives in the arena.
  *
  *   PS_EINVALID      a requirement that is not allowed here (named, with why)
- *   PS_ENOTFOUND     no wheel of a requirement on the index (named; says when
- *                    there is only an sdist)
+ *   PS_ENOTFOUND     no wheel of a requirement on the index (named)
  *   PS_EUNREACHABLE  the index does not answer
  *   PS_EAUTH         it wants other credentials
  */
 PS_MUST_USE int ps_fetch_wheels(struct ps_arena *arena,
-                                const char *const *requirements,
-                                const struct ps_index *index,
-                                const struct ps_python *python,
-                                const char *cache_dir, ps_sink_fn *log,
-                                void *log_user, const struct ps_cancel *cancel,
+                                const struct ps_fetch *request,
                                 struct ps_wheel_set *out, struct ps_error *err);
 
 /* The pip that ensurepip bundles, unpacked under the cache; in the arena. */

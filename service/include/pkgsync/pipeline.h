@@ -91,7 +91,7 @@ struct ps_pipeline_options {
     const char *cwd;                /* Required: where relative paths start */
     struct ps_build_limits limits;
     const char *const *build_requires; /* Optional; NULL-terminated */
-    const json_t *config_settings;     /* Optional: object */
+    json_t *config_settings;           /* Optional: object */
     const char *const *env;            /* Optional: "NAME=value" */
     const char *const *include;        /* Optional */
     const char *const *exclude;        /* Optional */
