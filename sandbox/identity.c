@@ -31,51 +31,76 @@
 static const char *const lock_dirs[] = { "/run/pkgsync-sandbox",
                                          "/tmp/pkgsync-sandbox-uids" };
 
-/* A line of uid_map: three numbers, the first and third of which we want. */
-static bool parse_range(const char *line, uint64_t *first, uint64_t *count)
+/* What /proc/self/uid_map says. */
+struct id_space {
+    uint64_t pool;     /* first uid for sandbox users; 0: no room */
+    bool self_is_root; /* our uid is root outside as well */
+};
+
+/* A line of uid_map: first id here, first id outside, how many. */
+static bool parse_range(const char *line, uint64_t range[3])
 {
     struct ps_str rest = ps_str_trim(ps_str_from(line));
     struct ps_error ignored = PS_ERROR_INIT;
-    struct ps_str word;
 
-    (void)ps_str_cut(&rest, ' ', &word);
-    if (ps_str_to_u64(word, UINT32_MAX, first, &ignored) < 0)
-        return false;
-    (void)ps_str_cut_last(&rest, ' ', &word);
-    return ps_str_to_u64(ps_str_trim(rest), UINT32_MAX, count, &ignored) ==
-           PS_OK;
+    for (size_t i = 0; i < 3; i++) {
+        struct ps_str word;
+
+        rest = ps_str_trim(rest);
+        (void)ps_str_cut(&rest, ' ', &word);
+        if (ps_str_to_u64(word, UINT32_MAX, &range[i], &ignored) < 0)
+            return false;
+    }
+    return true;
 }
 
 /*
- * Where the pool begins.  Inside a container only some ids exist: then it
- * lies near the end of the longest range.
+ * Where the pool may begin.  Inside a container only some ids exist: then it
+ * lies near the end of the longest range, if that is long enough.
  */
-static uid_t pool_base(void)
+static void add_range(struct id_space *space, const uint64_t range[3],
+                      uint64_t *longest)
 {
+    uint64_t uid = geteuid();
+
+    if (uid >= range[0] && uid - range[0] < range[2])
+        space->self_is_root = range[1] + (uid - range[0]) == 0;
+    if (range[0] <= POOL_BASE &&
+        POOL_BASE + POOL_SLOTS <= range[0] + range[2]) {
+        space->pool = POOL_BASE;
+        *longest = UINT64_MAX;
+    } else if (range[2] > *longest && range[2] > 4 * (uint64_t)POOL_SLOTS) {
+        /* 65534 and its neighbours mean "nobody". */
+        space->pool = range[0] + range[2] - 2 * (uint64_t)POOL_SLOTS;
+        *longest = range[2];
+    }
+}
+
+static struct id_space read_id_space(void)
+{
+    struct id_space space = { .self_is_root = geteuid() == 0 };
     FILE *f = fopen("/proc/self/uid_map", "re");
-    uint64_t first = 0;
-    uint64_t count = 0;
-    uint64_t best_end = 0;
-    uint64_t best_count = 0;
-    bool has_usual = false;
+    uint64_t longest = 0;
+    uint64_t range[3];
     char line[128];
 
     while (f && fgets(line, sizeof(line), f)) {
-        if (!parse_range(line, &first, &count))
-            continue;
-        has_usual |=
-            first <= POOL_BASE && POOL_BASE + POOL_SLOTS <= first + count;
-        if (count > best_count) {
-            best_count = count;
-            best_end = first + count;
-        }
+        if (parse_range(line, range))
+            add_range(&space, range, &longest);
     }
     if (f)
         (void)fclose(f);
-    if (has_usual || best_count <= 4 * (uint64_t)POOL_SLOTS)
-        return POOL_BASE;
-    /* 65534 and its neighbours mean "nobody". */
-    return (uid_t)(best_end - 2 * (uint64_t)POOL_SLOTS);
+    return space;
+}
+
+bool ps_identity_has_pool(void)
+{
+    return ps_sys_is_privileged() && read_id_space().pool != 0;
+}
+
+bool ps_identity_is_host_root(void)
+{
+    return read_id_space().self_is_root;
 }
 
 /* Ours alone, not a link that somebody put there. */
@@ -104,7 +129,7 @@ static int open_lock_dir(int *out, struct ps_error *err)
 static int take_slot(struct ps_job *job, struct ps_error *err)
 {
     PS_AUTO_FD int dir = -1;
-    uid_t base = pool_base();
+    uid_t base = (uid_t)read_id_space().pool;
 
     if (open_lock_dir(&dir, err) < 0)
         return err->code;
@@ -143,7 +168,8 @@ int ps_identity_choose(struct ps_job *job, struct ps_error *err)
     job->host_uid = geteuid();
     job->host_gid = getegid();
     job->fs_id = PS_INNER_ID;
-    if (job->host_uid == 0 && !ps_plan_list_has(job->plan->weaken, "host-user"))
+    if (ps_identity_is_host_root() &&
+        !ps_plan_list_has(job->plan->weaken, "host-user"))
         return ps_fail(err, PS_EUNSUPPORTED,
                        "sandbox layer 'host-user': root "
                        "without the capabilities to become another user; run "
@@ -184,8 +210,14 @@ int ps_identity_own_namespace(struct ps_error *err)
 {
     uid_t uid = geteuid();
     gid_t gid = getegid();
+    bool has_failed = unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0;
 
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+    /* What the kernel calls "no space left on device". */
+    if (has_failed && errno == ENOSPC)
+        return ps_fail(err, PS_EUNSUPPORTED,
+                       "make a user and a mount namespace: the limit in sysctl "
+                       "user.max_user_namespaces is reached");
+    if (has_failed)
         return ps_fail_errno(err, errno, "make a user and a mount namespace");
     /* New credentials may have cleared it. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)

@@ -52,7 +52,7 @@ void ps_job_init(struct ps_job *job, const struct ps_plan *plan, int out_dir)
     *job = (struct ps_job){
         .arena = PS_ARENA_INIT,
         .plan = plan,
-        .is_privileged = ps_sys_is_privileged(),
+        .is_privileged = ps_identity_has_pool(),
         .uid_lock = -1,
         .idmap_fd = -1,
         .root_fd = -1,

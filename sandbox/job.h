@@ -133,6 +133,10 @@ PS_MUST_USE int ps_mounts_tmpfs(const struct ps_tmpfs_options *options,
                                 uint64_t attr, int *out, struct ps_error *err);
 
 /* identity.c: which host user the command is, and the id maps. */
+/* Root with the rights, and with ids to spare, to be somebody else. */
+bool ps_identity_has_pool(void);
+/* Our user is root outside this user namespace as well. */
+bool ps_identity_is_host_root(void);
 PS_MUST_USE int ps_identity_choose(struct ps_job *job, struct ps_error *err);
 PS_MUST_USE int ps_identity_write_maps(pid_t pid, unsigned inner, uid_t uid,
                                        gid_t gid, struct ps_error *err);

@@ -65,7 +65,7 @@ static void say(struct finding *f, const char *fmt, ...)
 /* Enough rights for the next step, as the helper itself would get them. */
 static int enter(struct ps_error *err)
 {
-    if (!ps_sys_is_privileged())
+    if (!ps_identity_has_pool())
         return ps_identity_own_namespace(err);
     if (unshare(CLONE_NEWNS) < 0)
         return ps_fail_errno(err, errno, "make a mount namespace");
@@ -239,15 +239,18 @@ static enum state try_overlay(struct finding *f, struct ps_error *err)
 
 static enum state try_host_user(struct finding *f, struct ps_error *err)
 {
+    bool is_root = ps_identity_is_host_root();
+
     (void)err;
-    if (ps_sys_is_privileged()) {
+    if (ps_identity_has_pool()) {
         say(f, "a user of its own for each job");
         return STATE_PRESENT;
     }
-    say(f, geteuid() == 0 ? "root without the capabilities to become another "
-                            "user"
-                          : "the ordinary user who runs pkgsync");
-    return geteuid() == 0 ? STATE_ABSENT : STATE_PRESENT;
+    say(f, "%s",
+        is_root ? "root without the capabilities to become another "
+                  "user"
+                : "the ordinary user who runs pkgsync");
+    return is_root ? STATE_ABSENT : STATE_PRESENT;
 }
 
 static enum state try_capabilities(struct finding *f, struct ps_error *err)
