@@ -1,39 +1,26 @@
 /*
- * The caller's side of the helper: start it with three descriptors and no
- * environment, hand it the plan, and watch four things at once: its result,
- * the command's output, the caller's token, and the clock.
- *
- *   0 /dev/null   1,2 output   3 plan   4 result   5 output directory
+ * The caller's side of the helper: start it, and watch four things at once:
+ * its result, the command's output, the caller's token, and the clock.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "launch.h"
 #include "pkgsync/arena.h"
 #include "pkgsync/clock.h"
-#include "pkgsync/fd.h"
-#include "pkgsync/json.h"
 #include "pkgsync/mem.h"
 #include "pkgsync/sandbox.h"
 #include "pkgsync/util.h"
 #include "plan.h"
 #include "probe.h"
 #include "report.h"
-
-#define PLAN_FD 3
-#define RESULT_FD 4
-#define OUT_FD 5
-/* Above every number that the helper uses. */
-#define SAFE_FD 10
 
 /* The helper keeps the wall clock itself; this is for a helper that hangs. */
 #define WALL_GRACE_MS 30000u
@@ -61,12 +48,7 @@ struct sandbox {
 struct run {
     const struct ps_run_spec *spec; /* borrowed; defaults filled in */
     const struct ps_cancel *cancel; /* borrowed; may be NULL */
-    int plan;                       /* owned */
-    int out_read;
-    int out_write;
-    int result_read;
-    int result_write;
-    pid_t pid; /* of the helper; -1 once reaped */
+    struct ps_launch launch;
     struct ps_buf result_text;
     uint64_t log_bytes;
     char tail[TAIL_SIZE + 1];
@@ -155,137 +137,6 @@ static const char *sandbox_strength(struct ps_runner *self)
     return s->strength;
 }
 
-/* ---- starting the helper ---- */
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        (void)close(*fd);
-    *fd = -1;
-}
-
-static int raise_fd(int *fd, struct ps_error *err)
-{
-    int high = fcntl(*fd, F_DUPFD_CLOEXEC, SAFE_FD);
-
-    if (high < 0)
-        return ps_fail_errno(err, errno, "duplicate a descriptor");
-    (void)close(*fd);
-    *fd = high;
-    return PS_OK;
-}
-
-static int open_pipe(int *read_end, int *write_end, struct ps_error *err)
-{
-    int ends[2];
-
-    if (ps_pipe(ends, err) < 0)
-        return err->code;
-    *read_end = ends[0];
-    *write_end = ends[1];
-    if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
-        return ps_fail_errno(err, errno, "set up a pipe");
-    return raise_fd(write_end, err);
-}
-
-static int write_plan(struct run *r, const struct ps_plan *plan,
-                      struct ps_error *err)
-{
-    PS_AUTO_JSON json_t *json = NULL;
-    PS_AUTO_FREE char *text = NULL;
-
-    if (ps_plan_to_json(plan, &json, err) < 0)
-        return err->code;
-    text = ps_json_canonical(json);
-    r->plan = memfd_create("pkgsync-plan", MFD_CLOEXEC);
-    if (r->plan < 0)
-        return ps_fail_errno(err, errno, "make a memory file for the plan");
-    if (raise_fd(&r->plan, err) < 0 ||
-        ps_write_all(r->plan, text, strlen(text), err) < 0)
-        return err->code;
-    if (lseek(r->plan, 0, SEEK_SET) < 0)
-        return ps_fail_errno(err, errno, "rewind the plan");
-    return PS_OK;
-}
-
-static int file_actions(const struct run *r, int out_dir,
-                        posix_spawn_file_actions_t *a)
-{
-    int rc = posix_spawn_file_actions_addopen(a, 0, "/dev/null", O_RDONLY, 0);
-
-    if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(a, r->out_write, 1);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(a, r->out_write, 2);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(a, r->plan, PLAN_FD);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(a, r->result_write, RESULT_FD);
-    if (rc == 0 && out_dir >= 0)
-        rc = posix_spawn_file_actions_adddup2(a, out_dir, OUT_FD);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_addclosefrom_np(
-            a, out_dir >= 0 ? OUT_FD + 1 : OUT_FD);
-    return rc;
-}
-
-/* A group of its own: Ctrl-C reaches the caller, who ends the helper. */
-static int spawn_attributes(posix_spawnattr_t *attr)
-{
-    sigset_t none;
-    sigset_t all;
-    int rc;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    rc = posix_spawnattr_setsigmask(attr, &none);
-    if (rc == 0)
-        rc = posix_spawnattr_setsigdefault(attr, &all);
-    if (rc == 0)
-        rc = posix_spawnattr_setpgroup(attr, 0);
-    if (rc == 0)
-        rc = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK |
-                                                POSIX_SPAWN_SETSIGDEF |
-                                                POSIX_SPAWN_SETPGROUP);
-    return rc;
-}
-
-static int spawn_helper(struct run *r, const char *helper, int out_dir,
-                        struct ps_error *err)
-{
-    char parent[32];
-    const char *argv[] = {
-        "pkgsync-sandbox", "--plan-fd", "3",        "--result-fd", "4",
-        "--parent",        parent,      "--out-fd", "5",           NULL
-    };
-    char *env[] = { NULL };
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    int rc;
-
-    snprintf(parent, sizeof(parent), "%ld", (long)getpid());
-    if (out_dir < 0)
-        argv[7] = NULL;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attr);
-    rc = file_actions(r, out_dir, &actions);
-    if (rc == 0)
-        rc = spawn_attributes(&attr);
-    if (rc == 0)
-        rc = posix_spawn(&r->pid, helper, &actions, &attr, (char *const *)argv,
-                         env);
-    posix_spawnattr_destroy(&attr);
-    posix_spawn_file_actions_destroy(&actions);
-    if (rc != 0) {
-        r->pid = -1;
-        return ps_fail_errno(err, rc, "start the sandbox helper '%s'", helper);
-    }
-    close_fd(&r->out_write);
-    close_fd(&r->result_write);
-    close_fd(&r->plan);
-    return PS_OK;
-}
-
 /* ---- while it runs ---- */
 
 /* Ask the helper to end the command, and give it a while for that. */
@@ -296,7 +147,7 @@ static void ask_to_end(struct run *r)
     r->has_asked = true;
     r->has_deadline = true;
     r->deadline_ms = ps_boot_ms() + END_GRACE_MS;
-    (void)kill(r->pid, SIGTERM);
+    (void)kill(r->launch.pid, SIGTERM);
 }
 
 static void keep_tail(struct run *r, const char *data, size_t len)
@@ -334,7 +185,7 @@ static bool read_output(struct run *r)
     char block[READ_SIZE];
 
     for (;;) {
-        ssize_t got = read(r->out_read, block, sizeof(block));
+        ssize_t got = read(r->launch.out_read, block, sizeof(block));
 
         if (got < 0 && errno == EINTR)
             continue;
@@ -357,7 +208,7 @@ static bool read_result(struct run *r)
     char block[4096];
 
     for (;;) {
-        ssize_t got = read(r->result_read, block, sizeof(block));
+        ssize_t got = read(r->launch.result_read, block, sizeof(block));
 
         if (got < 0 && errno == EINTR)
             continue;
@@ -383,8 +234,8 @@ static int poll_timeout(const struct run *r)
 static int watch_run(struct run *r, struct ps_error *err)
 {
     struct pollfd p[3] = {
-        { .fd = r->result_read, .events = POLLIN },
-        { .fd = r->out_read, .events = POLLIN },
+        { .fd = r->launch.result_read, .events = POLLIN },
+        { .fd = r->launch.out_read, .events = POLLIN },
         { .fd = r->cancel ? r->cancel->fd : -1, .events = POLLIN },
     };
 
@@ -412,20 +263,6 @@ static int watch_run(struct run *r, struct ps_error *err)
         if (p[0].revents && read_result(r))
             return PS_OK;
     }
-}
-
-/* Reap the helper; a helper that still runs has outstayed its time. */
-static int reap_helper(struct run *r)
-{
-    int status = 0;
-
-    if (r->pid < 0)
-        return 0;
-    (void)kill(r->pid, SIGKILL);
-    while (waitpid(r->pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    r->pid = -1;
-    return status;
 }
 
 /* ---- what became of it ---- */
@@ -471,11 +308,11 @@ static int conclude(struct run *r, struct ps_run_result *result,
 
     /* The result is the last thing a helper writes; leave it time to end. */
     if (!was_cut) {
-        while (waitpid(r->pid, &status, 0) < 0 && errno == EINTR)
+        while (waitpid(r->launch.pid, &status, 0) < 0 && errno == EINTR)
             continue;
-        r->pid = -1;
+        r->launch.pid = -1;
     } else {
-        status = reap_helper(r);
+        status = ps_launch_reap(&r->launch);
     }
     (void)read_output(r);
     if (ps_cancel_check(r->cancel, err) < 0)
@@ -504,38 +341,20 @@ static int run_plan(struct run *r, const struct sandbox *s,
                     const struct ps_plan *plan, struct ps_run_result *result,
                     struct ps_error *err)
 {
-    int out_dir = plan->spec.out_path ? plan->spec.out_dir : -1;
-    int rc;
-
-    if (write_plan(r, plan, err) < 0 ||
-        open_pipe(&r->out_read, &r->out_write, err) < 0 ||
-        open_pipe(&r->result_read, &r->result_write, err) < 0)
-        return err->code;
     if (plan->spec.wall_limit_ms > 0) {
         r->has_deadline = true;
         r->deadline_ms =
             ps_boot_ms() + plan->spec.wall_limit_ms + WALL_GRACE_MS;
     }
-    if (out_dir >= 0) {
-        out_dir = fcntl(out_dir, F_DUPFD_CLOEXEC, SAFE_FD);
-        if (out_dir < 0)
-            return ps_fail_errno(err, errno, "duplicate the output directory");
-    }
-    rc = spawn_helper(r, s->helper, out_dir, err);
-    close_fd(&out_dir);
-    if (rc < 0 || watch_run(r, err) < 0)
+    if (ps_launch_start(&r->launch, s->helper, plan, err) < 0 ||
+        watch_run(r, err) < 0)
         return err->code;
     return conclude(r, result, err);
 }
 
 static void run_release(struct run *r)
 {
-    (void)reap_helper(r);
-    close_fd(&r->plan);
-    close_fd(&r->out_read);
-    close_fd(&r->out_write);
-    close_fd(&r->result_read);
-    close_fd(&r->result_write);
+    ps_launch_release(&r->launch);
     ps_buf_release(&r->result_text);
 }
 
@@ -547,12 +366,7 @@ static int sandbox_run(struct ps_runner *self, const struct ps_run_spec *spec,
     struct ps_plan plan = { .spec = *spec, .extra_paths = s->extra_paths };
     struct run r = {
         .cancel = cancel,
-        .plan = -1,
-        .out_read = -1,
-        .out_write = -1,
-        .result_read = -1,
-        .result_write = -1,
-        .pid = -1,
+        .launch = PS_LAUNCH_INIT,
         .result_text = PS_BUF_INIT(PS_REPORT_MAX_BYTES),
     };
     int rc;
