@@ -139,7 +139,7 @@ static void an_output_directory_needs_limits(void **state)
 static void a_plan_survives_the_way_through_json(void **state)
 {
     static const char *const env[] = { "A=\xc3\xa9\n\"", "B=", NULL };
-    static const char *const extra[] = { "/root/.pyenv", "/usr/x", NULL };
+    static const char *const extra[] = { "/opt/python", "/usr/x", NULL };
     static const char *const weaken[] = { "landlock", NULL };
     const struct ps_mount mounts[] = {
         { PS_MOUNT_READ_ONLY, "/a", "/x" },
