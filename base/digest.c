@@ -134,7 +134,7 @@ int ps_sha256_fd(int fd, uint64_t max_bytes, struct ps_sha256 *out,
                  uint64_t *size, struct ps_error *err)
 {
     PS_AUTO_SHA256 struct ps_sha256_ctx ctx = { .md = NULL };
-    PS_AUTO_FREE char *chunk = ps_calloc(1, READ_SIZE);
+    PS_AUTO_FREE char *chunk = ps_realloc(NULL, 1, READ_SIZE);
     uint64_t total = 0;
 
     ps_sha256_init(&ctx);

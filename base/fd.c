@@ -37,7 +37,7 @@ int ps_write_all(int fd, const void *data, size_t len, struct ps_error *err)
 
 int ps_read_all(int fd, struct ps_buf *out, struct ps_error *err)
 {
-    PS_AUTO_FREE char *chunk = ps_calloc(1, CHUNK_SIZE);
+    PS_AUTO_FREE char *chunk = ps_realloc(NULL, 1, CHUNK_SIZE);
 
     for (;;) {
         ssize_t got = read(fd, chunk, CHUNK_SIZE);
@@ -175,7 +175,7 @@ static int copy_bytes(int from, int to, uint64_t max_bytes,
                       struct ps_sha256_ctx *hash, uint64_t *total,
                       struct ps_error *err)
 {
-    PS_AUTO_FREE char *chunk = ps_calloc(1, CHUNK_SIZE);
+    PS_AUTO_FREE char *chunk = ps_realloc(NULL, 1, CHUNK_SIZE);
 
     for (;;) {
         ssize_t got = read(from, chunk, CHUNK_SIZE);

@@ -34,6 +34,21 @@ static int check_url(struct ps_str text, struct ps_str url,
                    PS_STR_FMT(text));
 }
 
+/* pip takes a bare name that ends like this for a file of the directory that
+ * it runs in. */
+static bool ends_like_archive(struct ps_str name)
+{
+    static const char *const ends[] = { ".whl", ".zip", ".tar", ".tgz",
+                                        ".tbz", ".txz", ".gz",  ".bz2",
+                                        ".xz",  ".tlz", ".lzma" };
+
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        if (ps_str_ends(name, ends[i]))
+            return true;
+    }
+    return false;
+}
+
 int ps_check_requirement(const char *z, struct ps_error *err)
 {
     struct ps_str text = ps_str_trim(ps_str_from(z));
@@ -44,6 +59,7 @@ int ps_check_requirement(const char *z, struct ps_error *err)
         name++;
     rest = ps_str_trim(ps_str_skip(text, name));
     if (name == 0 || text.data[0] == '-' || text.data[0] == '.' ||
+        ends_like_archive(ps_str_first(text, name)) ||
         memchr(text.data, '\n', text.len) || text.len > 1000)
         return ps_fail(err, PS_EINVALID,
                        "'%.*s' is not a requirement (PEP 508)",

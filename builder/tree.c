@@ -245,11 +245,11 @@ static int scan_entry(const struct ps_tree_entry *e, void *user,
     return PS_OK;
 }
 
-/* --- git --------------------------------------------------------------------
- */
+/* --- git ----------------------------------------------------------------- */
 
 static int inspect(struct ps_arena *arena, const char *root,
-                   struct ps_git_state *out, struct ps_error *err)
+                   const char *cache_dir, struct ps_git_state *out,
+                   struct ps_error *err)
 {
     PS_AUTO_FREE char *dot_git = ps_format("%s/.git", root);
     struct stat st;
@@ -258,7 +258,7 @@ static int inspect(struct ps_arena *arena, const char *root,
     /* The usual case costs nothing; a root that is none is the walk's. */
     if (lstat(dot_git, &st) < 0 && (errno == ENOENT || errno == ENOTDIR))
         return PS_OK;
-    return ps_git_inspect(arena, root, out, err);
+    return ps_git_inspect_cached(arena, root, cache_dir, out, err);
 }
 
 static void scan_git(struct scan *s, const struct ps_git_state *git)
@@ -284,18 +284,17 @@ static bool git_moved(const struct ps_git_state *before,
             !ps_sha256_equal(&before->digest, &after->digest));
 }
 
-static int copy_git(const char *root, const char *dest,
-                    const struct ps_git_state *before,
-                    const struct ps_cancel *cancel, struct ps_error *err)
+static int copy_git(const struct ps_tree_walk *walk,
+                    const struct ps_git_state *before, struct ps_error *err)
 {
     PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
     struct ps_git_state after;
     int rc = PS_OK;
 
     if (before->is_repository)
-        rc = ps_git_copy_repository(root, dest, cancel, err);
+        rc = ps_git_copy_repository(walk->root, walk->copy, walk->cancel, err);
     if (rc == PS_OK)
-        rc = inspect(&arena, root, &after, err);
+        rc = inspect(&arena, walk->root, walk->options->cache_dir, &after, err);
     if (rc == PS_OK && git_moved(before, &after))
         rc = ps_fail(err, PS_EBUSY,
                      "the git repository changed while it was copied; try "
@@ -303,20 +302,19 @@ static int copy_git(const char *root, const char *dest,
     return rc;
 }
 
-/* --- the public functions
- * ----------------------------------------------------- */
+/* --- the public functions ---------------------------------------------- */
 
 static int scan_tree(const struct ps_tree_walk *walk, struct scan *s,
                      struct ps_error *err)
 {
     PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
     struct ps_git_state git;
-    int rc = inspect(&arena, walk->root, &git, err);
+    int rc = inspect(&arena, walk->root, walk->options->cache_dir, &git, err);
 
     if (rc == PS_OK)
         rc = ps_tree_walk(walk, err);
     if (rc == PS_OK && s->is_copy)
-        rc = copy_git(walk->root, walk->copy, &git, walk->cancel, err);
+        rc = copy_git(walk, &git, err);
     if (rc < 0)
         return rc;
     scan_git(s, &git);

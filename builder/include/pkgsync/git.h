@@ -102,7 +102,8 @@ struct ps_git_state {
     bool is_repository; /* false: the rest is unset */
     const char *head;   /* commit id, or NULL before the first commit */
     int64_t time_s;
-    struct ps_sha256 digest; /* head and the tags that point at its history */
+    struct ps_sha256 digest; /* head, the tags that point at its history, and
+                                which files are tracked with what content */
 };
 
 /* `root` itself must hold `.git`; parents are not searched.  No status walk:
