@@ -81,6 +81,18 @@ static void ignored_and_untracked_files_count(void **state)
     assert_other_digest(first, now);
 }
 
+/* setuptools-scm packs what is tracked, so tracking alone is a change. */
+static void tracking_a_file_counts(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_tree_info before;
+
+    put(f->root, "data.txt", "x");
+    before = digest_of(f);
+    free(git(f->root, "add", "data.txt", NULL, NULL));
+    assert_other_digest(before, digest_of(f));
+}
+
 static void what_git_does_for_itself_does_not_count(void **state)
 {
     struct fixture *f = *state;
@@ -126,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(commits_and_tags_count),
         T(ignored_and_untracked_files_count),
+        T(tracking_a_file_counts),
         T(what_git_does_for_itself_does_not_count),
         T(a_copy_has_a_usable_repository),
     };
