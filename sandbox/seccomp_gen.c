@@ -50,7 +50,7 @@ static int refuse(scmp_filter_ctx ctx, const struct ps_seccomp_refusal *r)
             cmp[count++] =
                 SCMP_CMP64(c->arg, SCMP_CMP_MASKED_EQ, c->mask, c->value);
         else if (c->test == PS_SECCOMP_ABOVE)
-            cmp[count++] = SCMP_CMP64(c->arg, SCMP_CMP_GT, c->value);
+            cmp[count++] = SCMP_CMP64(c->arg, SCMP_CMP_GT, c->value, 0);
     }
     return seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO((uint32_t)r->errnum),
                                   seccomp_syscall_resolve_name(r->call), count,

@@ -18,12 +18,12 @@
 #include "pkgsync/util.h"
 
 /* The code expected, or a failure that shows the error's text. */
-#define assert_code(expected, actual, err)                                   \
-    do {                                                                     \
-        int actual_ = (actual);                                              \
-        if (actual_ != (expected))                                           \
-            fail_msg("expected %s, got %s: %s", ps_code_name(expected),      \
-                     ps_code_name(actual_), (err)->text);                    \
+#define assert_code(expected, actual, err)                              \
+    do {                                                                \
+        int actual_ = (actual);                                         \
+        if (actual_ != (expected))                                      \
+            fail_msg("expected %s, got %s: %s", ps_code_name(expected), \
+                     ps_code_name(actual_), (err)->text);               \
     } while (0)
 
 #define assert_ok(actual, err) assert_code(PS_OK, actual, err)
@@ -36,9 +36,9 @@ static inline char *test_make_dir(void)
     const char *tmp = getenv("TMPDIR");
     char *path = NULL;
 
-    assert_ok(ps_make_temp_dir(tmp ? tmp : "/tmp", "pkgsync-test-", &path,
-                               &err),
-              &err);
+    assert_ok(
+        ps_make_temp_dir(tmp ? tmp : "/tmp", "pkgsync-test-", &path, &err),
+        &err);
     return path;
 }
 

@@ -35,18 +35,18 @@ PS_MUST_USE int ps_wheel_name_parse(struct ps_str file_name,
 char *ps_normalize_name(struct ps_arena *arena, struct ps_str name);
 
 struct ps_wheel_limits {
-    uint64_t max_bytes;     /* the file; 0: 4 GiB */
-    uint64_t max_unpacked;  /* all members; 0: 16 GiB */
-    uint64_t max_members;   /* 0: 200,000 */
-    uint64_t max_ratio;     /* unpacked over packed, beyond the first 64 MiB
-                               unpacked; 0: 200 */
+    uint64_t max_bytes;    /* the file; 0: 4 GiB */
+    uint64_t max_unpacked; /* all members; 0: 16 GiB */
+    uint64_t max_members;  /* 0: 200,000 */
+    uint64_t max_ratio;    /* unpacked over packed, beyond the first 64 MiB
+                              unpacked; 0: 200 */
 };
 
 struct ps_wheel_expect {
-    const char *name;          /* Optional: any spelling of the name it must
-                                  have */
-    const char *const *tags;   /* Optional: NULL-terminated "cp311-cp311-x";
-                                  at least one of the wheel's must be here */
+    const char *name;        /* Optional: any spelling of the name it must
+                                have */
+    const char *const *tags; /* Optional: NULL-terminated "cp311-cp311-x";
+                                at least one of the wheel's must be here */
     struct ps_wheel_limits limits;
 };
 

@@ -35,12 +35,12 @@ enum ps_layer_state { PS_LAYER_PRESENT, PS_LAYER_WEAK, PS_LAYER_ABSENT };
 
 /* One row of `pkgsync doctor`. */
 struct ps_layer {
-    const char *name;   /* "user-namespace", "seccomp", "landlock", ...; static;
-                           what `weaken` names */
+    const char *name; /* "user-namespace", "seccomp", "landlock", ...; static;
+                         what `weaken` names */
     enum ps_layer_state state;
-    bool required;      /* absent and not waived: nothing is run */
-    char detail[256];   /* "ABI 6", "EPERM from unshare(CLONE_NEWUSER)" */
-    char remedy[256];   /* "" where there is nothing to mend */
+    bool required;    /* absent and not waived: nothing is run */
+    char detail[256]; /* "ABI 6", "EPERM from unshare(CLONE_NEWUSER)" */
+    char remedy[256]; /* "" where there is nothing to mend */
 };
 
 #define PS_LAYERS_MAX 24
