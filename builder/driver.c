@@ -83,7 +83,8 @@ int ps_driver_dir(struct ps_arena *arena, const char *cache_dir,
     return PS_OK;
 }
 
-static int driver_failed(const struct ps_run_result *result,
+static int driver_failed(const struct ps_driver_call *call,
+                         const struct ps_run_result *result,
                          const struct ps_tail *tail, struct ps_error *err)
 {
     PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
@@ -95,6 +96,10 @@ static int driver_failed(const struct ps_run_result *result,
     if (result->outcome == PS_RUN_SIGNAL)
         return ps_fail(err, PS_EBUILD, "ended by signal %d",
                        result->term_signal);
+    if (result->outcome == PS_RUN_TIMEOUT)
+        return ps_fail(err, PS_ELIMIT,
+                       "did not end within %llu s; allow more with --timeout",
+                       (unsigned long long)(call->wall_limit_ms / 1000));
     return ps_fail(err, PS_ELIMIT, "%s limit reached%s%s",
                    ps_run_outcome_name(result->outcome),
                    result->detail[0] ? ": " : "", result->detail);
@@ -129,7 +134,7 @@ static int run_and_read(const struct ps_driver_call *call,
     if (rc < 0)
         return rc;
     if (result.outcome != PS_RUN_EXIT || result.exit_status != 0)
-        return driver_failed(&result, tail, err);
+        return driver_failed(call, &result, tail, err);
     rc = ps_read_file_at(out_dir, "answer.json", &text, err);
     return rc < 0 ? rc
                   : ps_json_parse(ps_buf_str(&text), "the driver's answer",
