@@ -97,6 +97,7 @@ int cli_sandbox_options(struct cli *cli, struct ps_sandbox_options *out,
         .helper_path = helper,
         .weaken = cli_list(cli, "weaken"),
         .extra_paths = cli_list(cli, "expose"),
+        .cache_dir = cli->dirs.cache,
     };
     return PS_OK;
 }

@@ -36,11 +36,13 @@ struct sandbox {
     const char *helper;             /* in the arena */
     const char *const *weaken;      /* in the arena; may be absent */
     const char *const *extra_paths; /* in the arena */
+    const char *cache_dir;          /* in the arena; may be NULL */
 
     pthread_mutex_t lock; /* guards what follows */
     bool is_probed;
     const char **missing;    /* owned; what the helper goes without */
     char *strength;          /* owned */
+    char *kept;              /* owned: file of the answer; NULL: not kept */
     struct ps_error refusal; /* code 0: everything required is there */
 };
 
@@ -107,8 +109,14 @@ static int probe_locked(struct sandbox *s, struct ps_error *err)
 
     if (s->is_probed)
         return PS_OK;
-    if (ps_sandbox_probe(&options, layers, &count, err) < 0)
-        return err->code;
+    free(s->kept);
+    s->kept = ps_layers_kept_path(s->cache_dir, s->helper);
+    if (!s->kept || !ps_layers_load(s->kept, layers, &count)) {
+        if (ps_sandbox_probe(&options, layers, &count, err) < 0)
+            return err->code;
+        if (s->kept)
+            ps_layers_save(s->kept, layers, count);
+    }
     (void)!ps_layers_check(layers, count, s->weaken, &s->refusal);
     s->missing = missing_of(layers, count);
     s->strength = ps_layers_strength(layers, count);
@@ -383,6 +391,9 @@ static int sandbox_run(struct ps_runner *self, const struct ps_run_spec *spec,
     plan.weaken = s->missing;
     r.spec = &plan.spec;
     rc = run_plan(&r, s, &plan, result, err);
+    /* The machine may have changed since it was asked: ask again next time. */
+    if (rc < 0 && rc != PS_ECANCELED && s->kept)
+        (void)unlink(s->kept);
     run_release(&r);
     return rc;
 }
@@ -394,6 +405,7 @@ static void sandbox_free(struct ps_runner *self)
     pthread_mutex_destroy(&s->lock);
     free(s->missing);
     free(s->strength);
+    free(s->kept);
     ps_arena_release(&s->arena);
     free(s);
 }
@@ -418,6 +430,7 @@ int ps_sandbox_new(const struct ps_sandbox_options *options,
     s->helper = ps_arena_strdup(&s->arena, options->helper_path);
     s->weaken = copy_list(&s->arena, options->weaken);
     s->extra_paths = copy_list(&s->arena, options->extra_paths);
+    s->cache_dir = ps_arena_strdup(&s->arena, options->cache_dir);
     pthread_mutex_init(&s->lock, NULL);
     *out = &s->runner;
     return PS_OK;

@@ -25,6 +25,8 @@ struct ps_sandbox_options {
     const char *const *extra_paths; /* Optional: NULL-terminated absolute host
                                        paths shown read-only at the same place
                                        (a toolchain outside /usr); copied */
+    const char *cache_dir;          /* Optional: where the self-test's answer
+                                       is kept; copied */
 };
 
 /* On success the caller owns *out and releases it with ps_runner_free(). */
