@@ -157,6 +157,7 @@ static int fetch(struct ps_arena *arena, const struct ps_build *b,
         .cancel = b->cancel,
         .log = b->log,
         .log_user = b->user,
+        .missing = &b->failure->missing,
     };
     int rc = 0;
 

@@ -16,29 +16,24 @@
 #define PIP_LIMIT_MS ((uint64_t)30 * 60 * 1000)
 #define PIP_WHEEL_MAX (UINT64_C(64) << 20)
 
-struct args {
-    const char **items; /* owned */
-    size_t count;
-};
-
-static void args_release(struct args *a)
+void ps_args_release(struct ps_args *a)
 {
     free(a->items);
 }
 
-static void args_add(struct args *a, const char *text)
+void ps_args_add(struct ps_args *a, const char *text)
 {
     a->items = ps_realloc(a->items, a->count + 2, sizeof(*a->items));
     a->items[a->count++] = text;
     a->items[a->count] = NULL;
 }
 
-static void args_add_each(struct args *a, const char *flag,
+static void args_add_each(struct ps_args *a, const char *flag,
                           const char *const *values)
 {
     for (size_t i = 0; values && values[i]; i++) {
-        args_add(a, flag);
-        args_add(a, values[i]);
+        ps_args_add(a, flag);
+        ps_args_add(a, values[i]);
     }
 }
 
@@ -102,8 +97,26 @@ static bool says(const struct ps_tail *t, const char *text)
 }
 
 /* What pip's last words mean. */
-static int pip_failed(struct ps_arena *arena, const struct ps_tail *t,
-                      int status, struct ps_error *err)
+/* "... found for NAME>=1": which requirement has no wheel; NULL. */
+static const char *missing_requirement(struct ps_arena *arena,
+                                       const struct ps_tail *t)
+{
+    static const char says_[] = "No matching distribution found for ";
+    const char *at = memmem(t->data, t->len, says_, strlen(says_));
+    struct ps_str rest;
+    struct ps_str line;
+
+    if (!at)
+        return NULL;
+    at += strlen(says_);
+    rest =
+        (struct ps_str){ .data = at, .len = t->len - (size_t)(at - t->data) };
+    (void)ps_str_cut(&rest, '\n', &line);
+    return ps_arena_dup(arena, ps_str_trim(line));
+}
+
+static int pip_failed(struct ps_arena *arena, const struct ps_fetch *f,
+                      const struct ps_tail *t, int status, struct ps_error *err)
 {
     static const struct {
         const char *says;
@@ -129,9 +142,8 @@ static int pip_failed(struct ps_arena *arena, const struct ps_tail *t,
         { "No space left on device", PS_ENOSPACE,
           "make room for the cache directory" },
         { "No matching distribution found", PS_ENOTFOUND,
-          "no wheel of it fits this interpreter on the index; if there is "
-          "only a source distribution, build that first with `pkgsync wheel` "
-          "and name the wheel's directory by --find-links" },
+          "no wheel of it fits this interpreter on the index: check its name "
+          "and version, --index-url and --find-links" },
         { "ResolutionImpossible", PS_EINVALID,
           "the build requirements contradict each other" },
         { "Invalid requirement", PS_EINVALID,
@@ -142,6 +154,8 @@ static int pip_failed(struct ps_arena *arena, const struct ps_tail *t,
     for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
         if (!says(t, meanings[i].says))
             continue;
+        if (meanings[i].code == PS_ENOTFOUND && f->missing)
+            *f->missing = missing_requirement(arena, t);
         (void)ps_fail(err, meanings[i].code, "pip download: %s", line);
         return ps_hint(err, "%s", meanings[i].hint);
     }
@@ -149,8 +163,20 @@ static int pip_failed(struct ps_arena *arena, const struct ps_tail *t,
                    line);
 }
 
+void ps_args_add_index(struct ps_args *a, const struct ps_index *index)
+{
+    if (index->index_url) {
+        ps_args_add(a, "--index-url");
+        ps_args_add(a, index->index_url);
+    }
+    args_add_each(a, "--extra-index-url", index->extra_index_urls);
+    args_add_each(a, "--find-links", index->find_links);
+    if (index->no_index)
+        ps_args_add(a, "--no-index");
+}
+
 static void pip_args(const struct ps_fetch *f, const char *pip,
-                     const char *dest, struct args *a)
+                     const char *dest, struct ps_args *a)
 {
     static const char *const fixed[] = {
         "--only-binary", ":all:",          "--disable-pip-version-check",
@@ -158,24 +184,17 @@ static void pip_args(const struct ps_fetch *f, const char *pip,
         "--quiet",       "--dest",
     };
 
-    args_add(a, f->python->base_executable);
-    args_add(a, "-I");
-    args_add(a, pip);
-    args_add(a, "download");
+    ps_args_add(a, f->python->base_executable);
+    ps_args_add(a, "-I");
+    ps_args_add(a, pip);
+    ps_args_add(a, "download");
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-        args_add(a, fixed[i]);
-    args_add(a, dest);
-    if (f->index->index_url) {
-        args_add(a, "--index-url");
-        args_add(a, f->index->index_url);
-    }
-    args_add_each(a, "--extra-index-url", f->index->extra_index_urls);
-    args_add_each(a, "--find-links", f->index->find_links);
-    if (f->index->no_index)
-        args_add(a, "--no-index");
-    args_add(a, "--");
+        ps_args_add(a, fixed[i]);
+    ps_args_add(a, dest);
+    ps_args_add_index(a, f->index);
+    ps_args_add(a, "--");
     for (size_t i = 0; f->requirements[i]; i++)
-        args_add(a, f->requirements[i]);
+        ps_args_add(a, f->requirements[i]);
 }
 
 int ps_pip_download(struct ps_arena *arena, const struct ps_fetch *f,
@@ -183,7 +202,7 @@ int ps_pip_download(struct ps_arena *arena, const struct ps_fetch *f,
 {
     PS_AUTO_FREE struct ps_tail *tail = ps_calloc(1, sizeof(*tail));
     PS_AUTO_FREE char *program = NULL;
-    PS_CLEANUP(args_release) struct args a = { .items = NULL };
+    PS_CLEANUP(ps_args_release) struct ps_args a = { .items = NULL };
     struct ps_process_spec spec = {
         .cwd = dest,
         .sink = ps_tail_sink,
@@ -210,6 +229,6 @@ int ps_pip_download(struct ps_arena *arena, const struct ps_fetch *f,
                        "minutes",
                        (unsigned long long)(PIP_LIMIT_MS / 60000));
     if (result.exit_status != 0 || result.term_signal != 0)
-        return pip_failed(arena, tail, result.exit_status, err);
+        return pip_failed(arena, f, tail, result.exit_status, err);
     return PS_OK;
 }

@@ -7,6 +7,16 @@
 /* PS_EINVALID, saying why, for a string that must not reach pip. */
 PS_MUST_USE int ps_check_requirement(const char *text, struct ps_error *err);
 
+/* A growing argument vector; NULL-terminated; strings borrowed. */
+struct ps_args {
+    const char **items; /* owned */
+    size_t count;
+};
+void ps_args_release(struct ps_args *a);
+void ps_args_add(struct ps_args *a, const char *text);
+/* The options by which pip is told where to look. */
+void ps_args_add_index(struct ps_args *a, const struct ps_index *index);
+
 /* Run pip into the empty directory `dest`. */
 PS_MUST_USE int ps_pip_download(struct ps_arena *arena,
                                 const struct ps_fetch *f, const char *dest,

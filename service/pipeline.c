@@ -87,9 +87,17 @@ static int download(const char *url, int fd, uint64_t max_bytes,
     return ps_uploader_get(w->p->o->uploader, &transfer, cancel, &result, err);
 }
 
-static void work_prepare(struct ps_work *w)
+void ps_work_init(struct ps_work *w, struct ps_pipeline *p, size_t index,
+                  const char *text)
 {
-    const struct ps_pipeline_options *o = w->p->o;
+    const struct ps_pipeline_options *o = p->o;
+
+    *w = (struct ps_work){ .p = p,
+                           .index = index,
+                           .text = text,
+                           .log_fd = -1,
+                           .started_ms = ps_now_ms() };
+    w->arena = PS_ARENA_INIT;
 
     w->build = (struct ps_build){
         .runner = o->runner,
@@ -118,8 +126,8 @@ static void work_prepare(struct ps_work *w)
 int ps_work_resolve(struct ps_work *w, struct ps_error *err)
 {
     const struct ps_pipeline_options *o = w->p->o;
-    int rc = ps_source_parse(&w->arena, w->p->sources[w->index], o->cwd,
-                             o->python, &w->source, err);
+    int rc =
+        ps_source_parse(&w->arena, w->text, o->cwd, o->python, &w->source, err);
 
     if (rc < 0)
         return rc;
@@ -309,28 +317,31 @@ static void deliver(struct ps_work *w)
     ps_work_event(w, (struct ps_event){ .kind = PS_EVENT_DONE, .result = r });
 }
 
-static void work_on(struct ps_pipeline *p, size_t index)
+int ps_work_do(struct ps_work *w, struct ps_error *err)
 {
-    struct ps_work w = {
-        .p = p, .index = index, .log_fd = -1, .started_ms = ps_now_ms()
-    };
-    struct ps_error err = PS_ERROR_INIT;
-    PS_AUTO_FREE char *shown = ps_url_redact(p->sources[index]);
-    uint64_t began = ps_boot_ms();
-    int rc = ps_cancel_check(p->o->cancel, &err);
+    int rc = ps_cancel_check(w->p->o->cancel, err);
 
-    w.arena = PS_ARENA_INIT;
-    w.result.source = shown;
-    work_prepare(&w);
     /* A source that is edited under our hands is resolved anew. */
     for (int i = 0; i < SOURCE_TRIES && rc == PS_OK; i++) {
-        err = PS_ERROR_INIT;
-        rc = work_once(&w, &err);
+        *err = PS_ERROR_INIT;
+        rc = work_once(w, err);
         if (rc != PS_EBUSY)
             break;
         rc = i + 1 < SOURCE_TRIES ? PS_OK : PS_EBUSY;
     }
-    if (rc < 0) {
+    return rc;
+}
+
+static void work_on(struct ps_pipeline *p, size_t index)
+{
+    PS_AUTO_FREE char *shown = ps_url_redact(p->sources[index]);
+    struct ps_error err = PS_ERROR_INIT;
+    uint64_t began = ps_boot_ms();
+    struct ps_work w;
+
+    ps_work_init(&w, p, index, p->sources[index]);
+    w.result.source = shown;
+    if (ps_work_do(&w, &err) < 0) {
         w.result.status = PS_WHEEL_FAILED;
         w.result.error = err;
     }

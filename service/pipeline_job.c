@@ -14,6 +14,7 @@
 #include "pkgsync/record.h"
 
 #define LOG_MAX_BYTES (UINT64_C(64) << 20)
+#define SUPPLY_MAX 20 /* requirements without a wheel, of one build */
 #define RECORD_MAX ((size_t)1024 * 1024)
 
 char *ps_pipeline_log_path(const struct ps_dirs *dirs, int64_t job)
@@ -206,6 +207,22 @@ static int put_record(struct ps_work *w, const struct ps_sha256 *build_key,
     return PS_OK;
 }
 
+/* Requirements that have no wheel are built first, one after the other. */
+static int prepare(struct ps_work *w, struct ps_prepared *prepared,
+                   struct ps_error *err)
+{
+    for (unsigned i = 0;; i++) {
+        int rc = ps_build_prepare(&w->arena, &w->build, prepared, err);
+
+        if (rc != PS_ENOTFOUND || !w->failure.missing || i == SUPPLY_MAX)
+            return rc;
+        rc = ps_work_supply(w, w->failure.missing, err);
+        if (rc < 0)
+            return rc;
+        w->failure.missing = NULL;
+    }
+}
+
 /* A build, in its directory: everything between the copy and the wheel. */
 static int build_in(struct ps_work *w, const struct ps_claim *claim,
                     const char *dir, struct ps_artifact *out, bool *adopted,
@@ -229,7 +246,7 @@ static int build_in(struct ps_work *w, const struct ps_claim *claim,
                                    &w->context, tree, err);
     w->build.tree = tree;
     if (rc == PS_OK)
-        rc = ps_build_prepare(&w->arena, &w->build, &prepared, err);
+        rc = prepare(w, &prepared, err);
     if (rc == PS_OK) {
         build_key = ps_work_build_key(w, &prepared);
         *adopted = adopt(w, &build_key, out);

@@ -58,7 +58,10 @@ struct ps_pipeline {
 struct ps_work {
     struct ps_pipeline *p;
     size_t index;
-    struct ps_arena arena; /* owned: everything of this source */
+    const char *text;       /* of the source; borrowed */
+    struct ps_work *parent; /* whose build requirement it is; NULL */
+    unsigned depth;         /* how many parents */
+    struct ps_arena arena;  /* owned: everything of this source */
     struct ps_source source;
     struct ps_resolved resolved;
     struct ps_sha256 key;
@@ -74,6 +77,19 @@ struct ps_work {
 
 void ps_work_event(struct ps_work *w, struct ps_event event);
 void ps_work_phase(struct ps_work *w, const char *phase);
+
+/* Set up what a work's build is given by the options. */
+void ps_work_init(struct ps_work *w, struct ps_pipeline *p, size_t index,
+                  const char *text);
+/* Resolve it, and see it to its result: known, built, or built elsewhere. */
+PS_MUST_USE int ps_work_do(struct ps_work *w, struct ps_error *err);
+
+/*
+ * Build the source distribution of a build requirement that the index has no
+ * wheel of, as a job of its own, and let the next resolution find its wheel.
+ */
+PS_MUST_USE int ps_work_supply(struct ps_work *w, const char *requirement,
+                               struct ps_error *err);
 
 /* Parse, resolve, and compute the key. */
 PS_MUST_USE int ps_work_resolve(struct ps_work *w, struct ps_error *err);

@@ -39,7 +39,9 @@ struct ps_build_limits {
  * of the call; NULL where it is not known. */
 struct ps_build_failure {
     const char *phase;
-    const char *cause; /* one line for people: the likely cause */
+    const char *cause;   /* one line for people: the likely cause */
+    const char *missing; /* with PS_ENOTFOUND of ps_build_prepare(): the build
+                            requirement that the index has no wheel of */
 };
 
 /* Called at the start of each phase, with its name as above. */

@@ -54,6 +54,8 @@ struct ps_fetch {
     const struct ps_cancel *cancel;  /* Optional */
     ps_sink_fn *log;                 /* Optional: what pip prints */
     void *log_user;
+    const char **missing; /* Optional: with PS_ENOTFOUND, the requirement that
+                             has no wheel, in the arena */
 };
 
 /*
@@ -67,6 +69,16 @@ struct ps_fetch {
 PS_MUST_USE int ps_fetch_wheels(struct ps_arena *arena,
                                 const struct ps_fetch *request,
                                 struct ps_wheel_set *out, struct ps_error *err);
+
+/*
+ * The source distribution of a requirement that has no wheel, fetched from the
+ * same places without running any code of it; *path, in the arena, is a file
+ * in the cache.  PS_ENOTFOUND when there is none either.
+ */
+PS_MUST_USE int ps_fetch_sdist(struct ps_arena *arena,
+                               const struct ps_fetch *request,
+                               const char *requirement, const char **path,
+                               struct ps_error *err);
 
 /* The pip that ensurepip bundles, unpacked under the cache; in the arena. */
 PS_MUST_USE int ps_fetch_pip(struct ps_arena *arena,

@@ -1,0 +1,131 @@
+/* The sdist of a requirement that the index has no wheel of. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "build_private.h"
+#include "fetch_private.h"
+#include "pkgsync/cleanup.h"
+#include "pkgsync/fd.h"
+#include "pkgsync/mem.h"
+#include "pkgsync/sdist.h"
+
+#define FIND_LIMIT_MS ((uint64_t)10 * 60 * 1000)
+#define NO_SDIST_STATUS 4
+#define SDIST_MAX (UINT64_C(2) << 30)
+
+extern const char ps_find_sdist_py[]; /* scripts/find_sdist.py */
+extern char **environ;
+
+/* The person's environment and where pip is; freed by the caller. */
+static const char **environment_with_pip(struct ps_arena *arena,
+                                         const char *pip)
+{
+    const char **env = NULL;
+    size_t count = 0;
+
+    while (environ[count])
+        count++;
+    env = ps_calloc(count + 2, sizeof(*env));
+    for (size_t i = 0; i < count; i++)
+        env[i] = environ[i];
+    env[count] = ps_arena_format(arena, "PKGSYNC_PIP=%s", pip);
+    return env;
+}
+
+static int find(struct ps_arena *arena, const struct ps_fetch *f,
+                const char *requirement, const char *dest, struct ps_buf *name,
+                struct ps_error *err)
+{
+    PS_CLEANUP(ps_args_release) struct ps_args args = { .items = NULL };
+    PS_AUTO_FREE struct ps_tail *tail = ps_calloc(1, sizeof(*tail));
+    PS_AUTO_FREE const char **env = NULL;
+    struct ps_process_result result = { .exit_status = 0 };
+    struct ps_process_spec spec = { .cwd = dest,
+                                    .out = name,
+                                    .sink = ps_tail_sink,
+                                    .sink_user = tail,
+                                    .wall_limit_ms = FIND_LIMIT_MS };
+    const char *pip = NULL;
+    int rc = ps_fetch_pip(arena, f->python, f->cache_dir, f->cancel, &pip, err);
+
+    if (rc < 0)
+        return rc;
+    env = environment_with_pip(arena, pip);
+    ps_args_add(&args, f->python->base_executable);
+    ps_args_add(&args, "-I");
+    ps_args_add(&args, "-c");
+    ps_args_add(&args, ps_find_sdist_py);
+    ps_args_add(&args, dest);
+    ps_args_add(&args, requirement);
+    ps_args_add_index(&args, f->index);
+    spec.argv = args.items;
+    spec.env = env;
+    tail->next = f->log;
+    tail->next_user = f->log_user;
+    rc = ps_process_run(&spec, f->cancel, &result, err);
+    if (rc < 0)
+        return rc;
+    if (result.exit_status == NO_SDIST_STATUS)
+        return ps_fail(err, PS_ENOTFOUND,
+                       "the index has neither a wheel nor a source "
+                       "distribution of '%s' for this interpreter",
+                       requirement);
+    if (result.exit_status != 0 || result.term_signal != 0)
+        return ps_fail(err, PS_EIO, "find the sdist of '%s': %s", requirement,
+                       ps_tail_last_line(arena, tail));
+    return PS_OK;
+}
+
+/* Give the file its place, by its hash. */
+static int keep(struct ps_arena *arena, const struct ps_fetch *f,
+                const char *dest, struct ps_str name, const char **path,
+                struct ps_error *err)
+{
+    PS_AUTO_FREE char *from = ps_format("%s/%.*s", dest, PS_STR_FMT(name));
+    PS_AUTO_FREE char *dir = NULL;
+    struct ps_sha256 digest;
+    char hex[PS_SHA256_HEX_SIZE];
+    int rc = PS_OK;
+
+    if (name.len == 0 || memchr(name.data, '/', name.len) ||
+        !ps_sdist_is_name(name))
+        return ps_fail(err, PS_EINVALID,
+                       "'%.*s' from the index is not an sdist's name",
+                       PS_STR_FMT(name));
+    rc = ps_sha256_file(from, SDIST_MAX, &digest, NULL, err);
+    if (rc < 0)
+        return rc;
+    ps_sha256_hex(&digest, hex);
+    dir = ps_format("%s/sdists/%s", f->cache_dir, hex);
+    rc = ps_mkdirs(dir, 0700, err);
+    if (rc < 0)
+        return rc;
+    *path = ps_arena_format(arena, "%s/%.*s", dir, PS_STR_FMT(name));
+    if (rename(from, *path) < 0)
+        return ps_fail_errno(err, errno, "move '%s'", from);
+    return PS_OK;
+}
+
+int ps_fetch_sdist(struct ps_arena *arena, const struct ps_fetch *f,
+                   const char *requirement, const char **path,
+                   struct ps_error *err)
+{
+    PS_AUTO_BUF struct ps_buf name = PS_BUF_INIT(4096);
+    PS_AUTO_FREE char *parent = ps_format("%s/tmp", f->cache_dir);
+    PS_AUTO_FREE char *dest = NULL;
+    struct ps_error ignored = PS_ERROR_INIT;
+    int rc = ps_check_requirement(requirement, err);
+
+    if (rc == PS_OK)
+        rc = ps_make_temp_dir(parent, "sdist-", &dest, err);
+    if (rc < 0)
+        return rc;
+    rc = find(arena, f, requirement, dest, &name, err);
+    if (rc == PS_OK)
+        rc = keep(arena, f, dest, ps_str_trim(ps_buf_str(&name)), path, err);
+    (void)!ps_remove_tree_at(AT_FDCWD, dest, &ignored);
+    return rc;
+}
