@@ -57,11 +57,27 @@ static json_t *hex_json(const struct ps_sha256 *digest)
     return json_string(hex);
 }
 
+/*
+ * Layers of isolation that are missing and were waived.  How the others are
+ * done (which Landlock, which fallback) is in the build record: it is another
+ * on another machine, and makes no other wheel.
+ */
+static json_t *weakened_layers(struct ps_runner *runner)
+{
+    struct ps_error ignored = PS_ERROR_INIT;
+    PS_AUTO_JSON json_t *strength = NULL;
+
+    if (ps_json_parse(ps_str_from(runner->strength(runner)), "the sandbox",
+                      &strength, &ignored) < 0)
+        return json_array();
+    return json_incref(json_object_get(strength, "weakened"));
+}
+
 static json_t *request_json(const struct ps_work *w)
 {
     const struct ps_pipeline_options *o = w->p->o;
     json_t *key = json_pack(
-        "{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s}",
+        "{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
         "schema", KEY_SCHEMA, "builder", PKGSYNC_VERSION, "domain", "default",
         "source", hex_json(&w->resolved.digest), "subdirectory",
         ps_json_string(w->source.subdirectory), "python",
