@@ -66,11 +66,13 @@ static json_t *weakened_layers(struct ps_runner *runner)
 {
     struct ps_error ignored = PS_ERROR_INIT;
     PS_AUTO_JSON json_t *strength = NULL;
+    json_t *list = NULL;
 
     if (ps_json_parse(ps_str_from(runner->strength(runner)), "the sandbox",
                       &strength, &ignored) < 0)
         return json_array();
-    return json_incref(json_object_get(strength, "weakened"));
+    list = json_object_get(strength, "weakened");
+    return list ? json_incref(list) : json_array();
 }
 
 static json_t *request_json(const struct ps_work *w)
@@ -84,7 +86,7 @@ static json_t *request_json(const struct ps_work *w)
         ps_python_identity(o->python), "compilers", compiler_identity(),
         "index", ps_index_identity(o->index), "build_requires",
         string_list(o->build_requires), "env", string_list(o->env), "network",
-        o->network, "sandbox", o->runner->strength(o->runner));
+        o->network, "weakened", weakened_layers(o->runner));
 
     json_object_set_new(key, "config_settings",
                         o->config_settings ? json_deep_copy(o->config_settings)
