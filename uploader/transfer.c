@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -30,7 +31,8 @@
 #define PROGRESS_EVERY_MS 100
 
 struct ps_uploader {
-    struct ps_engine *engine; /* owned */
+    pthread_mutex_t lock;
+    struct ps_engine *engine; /* owned; under lock until there is one */
     char *ca_file;            /* owned; NULL: the system's */
     uint64_t stall_limit_ms;
     unsigned max_tries;
@@ -65,18 +67,16 @@ int ps_uploader_new(const struct ps_uploader_options *options,
                     struct ps_uploader **out, struct ps_error *err)
 {
     static const struct ps_uploader_options none = { .ca_file = NULL };
-    struct ps_engine *engine = NULL;
     struct ps_uploader *u = NULL;
     const char *ca_file = NULL;
 
+    (void)err; /* what can fail is put off to the first transfer */
     if (!options)
         options = &none;
-    if (ps_engine_new(&engine, err) < 0)
-        return err->code;
     ca_file = options->ca_file ? options->ca_file : getenv("AWS_CA_BUNDLE");
 
     u = ps_calloc(1, sizeof(*u));
-    u->engine = engine;
+    (void)pthread_mutex_init(&u->lock, NULL);
     u->ca_file = ca_file && ca_file[0] ? ps_strdup(ca_file) : NULL;
     u->stall_limit_ms =
         options->stall_limit_ms ? options->stall_limit_ms : STALL_LIMIT_MS;
@@ -92,6 +92,7 @@ void ps_uploader_free(struct ps_uploader *u)
     if (!u)
         return;
     ps_engine_free(u->engine);
+    (void)pthread_mutex_destroy(&u->lock);
     free(u->ca_file);
     free(u);
 }
@@ -354,11 +355,25 @@ static void transfer_result(const struct transfer *t,
            sizeof(result->sha256_base64));
 }
 
-static int transfer_run(struct transfer *t, struct ps_transfer_result *result,
-                        struct ps_error *err)
+/* A thread, libcurl and TLS: only for who transfers something. */
+static int start_engine(struct ps_uploader *u, struct ps_error *err)
 {
     int rc = PS_OK;
 
+    (void)pthread_mutex_lock(&u->lock);
+    if (!u->engine)
+        rc = ps_engine_new(&u->engine, err);
+    (void)pthread_mutex_unlock(&u->lock);
+    return rc;
+}
+
+static int transfer_run(struct transfer *t, struct ps_transfer_result *result,
+                        struct ps_error *err)
+{
+    int rc = start_engine(t->uploader, err);
+
+    if (rc < 0)
+        return rc;
     t->done_fd = eventfd(0, EFD_CLOEXEC);
     if (t->done_fd < 0)
         return ps_fail_errno(err, errno, "%s: eventfd", t->spec->what);
