@@ -62,6 +62,14 @@ static bool is_noise(struct ps_str line)
         "This error originates from",
         "Encountered error while",
         "exit code:",
+        "full command:",
+        "cwd:",
+        "Preparing metadata (",
+        "Building wheel for ",
+        "Getting requirements to build wheel",
+        "Running command ",
+        "+--",
+        "+-+",
     };
 
     if (line.len == 0)
@@ -91,6 +99,9 @@ const char *ps_tail_last_line(struct ps_arena *arena, const struct ps_tail *t)
             rest.len = 0;
         }
         line = ps_str_trim(line);
+        /* The margin that Python draws beside a group of exceptions. */
+        if (ps_str_starts(line, "|"))
+            line = ps_str_trim(ps_str_skip(line, 1));
         if (!is_noise(line))
             return clean_line(arena, line);
     }
