@@ -3,19 +3,11 @@
 #include <string.h>
 
 #include "cli.h"
-
-static const struct ps_setting *setting_of(const struct cli_option *o)
-{
-    const struct ps_setting *s = cli_settings;
-
-    while (s->name && strcmp(s->name, o->name) != 0)
-        s++;
-    return s;
-}
+#include "help_export.h"
 
 static void print_option(const struct cli_option *o)
 {
-    const struct ps_setting *s = setting_of(o);
+    const struct ps_setting *s = help_setting_of(o);
     char left[64];
 
     (void)snprintf(left, sizeof(left), "%c%c%s --%s%s%s", o->letter ? '-' : ' ',
@@ -54,7 +46,10 @@ static void print_exit_statuses(void)
 
 int cmd_help(struct cli *cli, struct ps_error *err)
 {
-    if (cli->arg_count > 0 && strcmp(cli->args[0], "--names") != 0) {
+    if (cli->arg_count > 0 && cli->args[0][0] == '-')
+        return help_export(cli->args[0],
+                           cli->arg_count > 1 ? cli->args[1] : NULL, err);
+    if (cli->arg_count > 0) {
         const struct cmd *cmd = cmd_find(cli->args[0]);
 
         if (!cmd)

@@ -18,15 +18,17 @@ const struct cmd cmds[] = {
       "print what a job's build printed", NULL },
     { "cancel", CMD_CANCEL, cmd_cancel, "JOB...",
       "stop jobs, wherever they run", NULL },
-    { "retry", CMD_RETRY, cmd_retry, "JOB...",
-      "do failed jobs again", NULL },
+    { "retry", CMD_RETRY, cmd_retry, "JOB",
+      "do a failed job again", NULL },
     { "cache", CMD_CACHE, cmd_cache, "[prune]",
       "show what is kept and how large it is, or remove what was not used",
       NULL },
     { "config", CMD_CONFIG, cmd_config, "",
       "print every setting, its value, and where that comes from", NULL },
     { "help", CMD_HELP, cmd_help, "[COMMAND]",
-      "list the commands, or explain one", NULL },
+      "list the commands, or explain one",
+      "--names prints the names of the commands, one a line; --options COMMAND "
+      "those\nof its options." },
     { .name = NULL },
 };
 /* clang-format on */

@@ -66,7 +66,8 @@ static int parse_flag(struct cli *cli, const char *word, const char *next,
 
 int cli_parse(struct cli *cli, int argc, char **argv, struct ps_error *err)
 {
-    bool flags = true;
+    /* `help` has no settings; what looks like a flag is its argument. */
+    bool flags = cli->cmd->bit != CMD_HELP;
 
     cli->args = ps_arena_alloc(&cli->arena, (size_t)argc + 1, sizeof(char *));
     for (int i = 0; i < argc; i++) {
