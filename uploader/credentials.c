@@ -5,13 +5,13 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "aws_answer.h"
 #include "aws_ini.h"
+#include "aws_metadata.h"
 #include "pkgsync/buf.h"
 #include "pkgsync/fd.h"
-#include "pkgsync/json.h"
 #include "pkgsync/mem.h"
 #include "pkgsync/process.h"
 #include "pkgsync/util.h"
@@ -192,88 +192,6 @@ static bool from_file(const struct aws_files *f, const struct aws_file *file,
     return true;
 }
 
-int ps_aws_time_parse(const char *text, int64_t *unix_s, struct ps_error *err)
-{
-    struct tm tm = { .tm_year = 0 };
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-    unsigned hours = 0;
-    unsigned minutes = 0;
-    int end = 0;
-    int64_t offset_s = 0;
-
-    if (rest && *rest == '.')
-        rest += 1 + strspn(rest + 1, "0123456789");
-    if (rest && (*rest == '+' || *rest == '-') && strlen(rest) == 6 &&
-        // NOLINTNEXTLINE(cert-err34-c): two digits each, and %n tells
-        sscanf(rest + 1, "%2u:%2u%n", &hours, &minutes, &end) == 2 &&
-        end == 5) {
-        offset_s = (int64_t)hours * 3600 + (int64_t)minutes * 60;
-        if (*rest == '-')
-            offset_s = -offset_s;
-    } else if (!rest || strcmp(rest, "Z") != 0) {
-        return ps_fail(err, PS_EINVALID,
-                       "'%.40s' is not a time such as 2026-01-31T12:00:00Z",
-                       text);
-    }
-    *unix_s = (int64_t)timegm(&tm) - offset_s;
-    return PS_OK;
-}
-
-/* jansson does not wipe what it frees. */
-static void wipe_member(json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-
-    if (json_is_string(value))
-        OPENSSL_cleanse((void *)json_string_value(value),
-                        json_string_length(value));
-}
-
-static int take_process_answer(const json_t *j, struct ps_aws_credentials *out,
-                               struct ps_error *err)
-{
-    const char *access_key = NULL;
-    const char *secret_key = NULL;
-    const char *expires = ps_json_string_or(j, "Expiration", NULL);
-    uint64_t version = 0;
-    int64_t expires_s = 0;
-
-    if (ps_json_get_u64(j, "Version", &version, err) < 0 ||
-        ps_json_get_string(j, "AccessKeyId", &access_key, err) < 0 ||
-        ps_json_get_string(j, "SecretAccessKey", &secret_key, err) < 0)
-        return err->code;
-    if (version != 1)
-        return ps_fail(err, PS_EINVALID, "version %llu, not 1",
-                       (unsigned long long)version);
-    if (expires && ps_aws_time_parse(expires, &expires_s, err) < 0)
-        return err->code;
-    *out = (struct ps_aws_credentials){
-        .access_key = ps_strdup(access_key),
-        .secret_key = ps_strdup(secret_key),
-        .session_token = ps_strdup(ps_json_string_or(j, "SessionToken", NULL)),
-        .expires_s = expires_s,
-    };
-    return PS_OK;
-}
-
-int ps_aws_process_parse(struct ps_str json, struct ps_aws_credentials *out,
-                         struct ps_error *err)
-{
-    struct ps_error failed = PS_ERROR_INIT;
-    PS_AUTO_JSON json_t *j = NULL;
-    int rc = PS_OK;
-
-    /* The parser quotes what it could not read, which may be the secret. */
-    if (ps_json_parse(json, "answer", &j, &failed) < 0)
-        return ps_fail(err, PS_EAUTH, "the answer is not JSON");
-    rc = take_process_answer(j, out, &failed);
-    wipe_member(j, "SecretAccessKey");
-    wipe_member(j, "SessionToken");
-    if (rc < 0)
-        return ps_fail(err, PS_EAUTH, "%s", failed.text);
-    return PS_OK;
-}
-
 /* As the other clients do, a shell splits the line: it is the person's own. */
 static int from_process(const struct aws_files *f, struct ps_str command,
                         const struct ps_cancel *cancel,
@@ -333,8 +251,8 @@ static int fail_none(const struct aws_files *f, struct ps_error *err)
     return ps_fail(
         err, PS_EAUTH,
         "no S3 credentials: AWS_ACCESS_KEY_ID is %s; profile '%s' "
-        "in '%s': %s; in '%s': %s; set AWS_ACCESS_KEY_ID and "
-        "AWS_SECRET_ACCESS_KEY, or name a profile",
+        "in '%s': %s; in '%s': %s; no role of a container or an instance; "
+        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile",
         env_text("AWS_ACCESS_KEY_ID") ? "passed over for a profile" : "not set",
         f->profile, f->credentials.path, state_of(f, &f->credentials),
         f->config.path, state_of(f, &f->config));
@@ -363,5 +281,11 @@ int ps_aws_credentials_find(const char *profile, const struct ps_cancel *cancel,
         return from_process(&f, command, cancel, out, err);
     if (from_file(&f, &f.config, out))
         return PS_OK;
-    return fail_none(&f, err);
+    /* A profile that was named is meant, not the machine's role. */
+    if (!profile && ps_aws_container_find(cancel, out, &found, err) < 0)
+        return err->code;
+    if (!profile && !found &&
+        ps_aws_instance_find(cancel, out, &found, err) < 0)
+        return err->code;
+    return found ? PS_OK : fail_none(&f, err);
 }

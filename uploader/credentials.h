@@ -1,7 +1,7 @@
 /*
  * Where S3 credentials and settings come from, in this order: environment,
- * shared credentials file, credential_process, config file.  Blocking; any
- * thread.
+ * shared credentials file, credential_process, config file, the role of the
+ * container, that of the instance.  Blocking; any thread.
  */
 #ifndef PKGSYNC_UPLOADER_CREDENTIALS_H
 #define PKGSYNC_UPLOADER_CREDENTIALS_H
@@ -24,14 +24,5 @@ PS_MUST_USE int ps_aws_credentials_find(const char *profile,
 /* A profile's setting such as "region"; *value NULL when there is none. */
 PS_MUST_USE int ps_aws_setting(const char *profile, const char *key,
                                char **value, struct ps_error *err);
-
-/* What a credential_process has printed. */
-PS_MUST_USE int ps_aws_process_parse(struct ps_str json,
-                                     struct ps_aws_credentials *out,
-                                     struct ps_error *err);
-
-/* "2026-01-31T12:00:00Z", with a fraction or an offset if need be. */
-PS_MUST_USE int ps_aws_time_parse(const char *text, int64_t *unix_s,
-                                  struct ps_error *err);
 
 #endif

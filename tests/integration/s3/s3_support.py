@@ -1,5 +1,6 @@
 """What the S3 tests share: the stub as a child process, and the driver."""
 
+import http.server
 import json
 import os
 import pathlib
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 import urllib.request
 
@@ -58,11 +60,63 @@ class Stub:
         return self.control("objects")
 
 
+class Metadata:
+    """The service that hands out credentials to a container or an instance,
+    as strict as the real ones; `log` holds what was asked."""
+
+    def __init__(self, answer, authorization=None, role="demo-role"):
+        outer = self
+        self.log = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *args):
+                pass
+
+            def reply(self, status, text=""):
+                outer.log.append((self.command, self.path, status))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def do_PUT(self):
+                if (self.path != "/latest/api/token" or not self.headers.get(
+                        "X-aws-ec2-metadata-token-ttl-seconds")):
+                    return self.reply(400)
+                return self.reply(200, "TOKEN==")
+
+            def do_GET(self):
+                if self.path == "/container":
+                    if self.headers.get("Authorization") != authorization:
+                        return self.reply(401)
+                    return self.reply(200, answer)
+                roles = "/latest/meta-data/iam/security-credentials/"
+                if self.headers.get("X-aws-ec2-metadata-token") != "TOKEN==":
+                    return self.reply(401)
+                if self.path == roles and role:
+                    return self.reply(200, role + "\n")
+                if role and self.path == roles + role:
+                    return self.reply(200, answer)
+                return self.reply(404)
+
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = "http://127.0.0.1:%d" % self.server.server_address[1]
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def close(self):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
 def base_env(home):
     """The caller's environment without anything that speaks of AWS."""
     env = {k: v for k, v in os.environ.items()
            if not k.startswith("AWS_") and not k.lower().endswith("_proxy")}
     env["HOME"] = str(home)
+    # No packet leaves this machine.
+    env["AWS_EC2_METADATA_DISABLED"] = "true"
     return env
 
 

@@ -26,7 +26,7 @@ SECRET_KEY = "gateway/secret+key"
 
 def find_program():
     places = [os.environ.get("GOBIN", ""), os.path.expanduser("~/go/bin"),
-              "/root/go/bin", "/usr/local/go/bin", "/usr/local/bin"]
+              "/usr/local/bin"]
     return (os.environ.get("PKGSYNC_VERSITYGW")
             or shutil.which("versitygw")
             or shutil.which("versitygw", path=":".join(filter(None, places))))

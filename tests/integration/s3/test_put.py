@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from s3_support import ACCESS_KEY, SECRET_KEY, DriverCase, Stub
+from s3_support import ACCESS_KEY, SECRET_KEY, DriverCase, Metadata, Stub
 
 DATA = b"content of a wheel"
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -539,6 +539,75 @@ class FindsCredentials(S3Case):
         text = self.fails("AUTH", "put", "k", self.file(DATA),
                           AWS_SESSION_TOKEN="old", **keys)
         self.assertNotIn("old", text.replace("told", ""))
+
+
+class AsksForTheRole(S3Case):
+    """Of a container and of an instance."""
+
+    def setUp(self):
+        super().setUp()
+        del self.env["AWS_ACCESS_KEY_ID"], self.env["AWS_SECRET_ACCESS_KEY"]
+        self.tokened = Stub("--token", "to+ken/=")
+        self.addCleanup(self.tokened.close)
+        self.env.update(ENDPOINT=self.tokened.url)
+
+    def service(self, **more):
+        end = time.strftime("%Y-%m-%dT%H:%M:%SZ",
+                            time.gmtime(time.time() + 3600))
+        service = Metadata(json.dumps({
+            "Code": "Success", "AccessKeyId": ACCESS_KEY,
+            "SecretAccessKey": SECRET_KEY, "Token": "to+ken/=",
+            "Expiration": end}), **more)
+        self.addCleanup(service.close)
+        return service
+
+    def instance(self, service):
+        return {"AWS_EC2_METADATA_DISABLED": "false",
+                "AWS_EC2_METADATA_SERVICE_ENDPOINT": service.url}
+
+    def test_an_instance_by_version_2_of_its_service(self):
+        service = self.service()
+        self.ok("put", "k", self.file(DATA), REPEAT=3,
+                **self.instance(service))
+        self.assertEqual([r[0] for r in service.log], ["PUT", "GET", "GET"])
+
+    def test_an_instance_without_a_role(self):
+        text = self.put_fails("AUTH", **self.instance(self.service(role="")))
+        self.assertIn("no role", text)
+
+    def test_not_when_that_is_switched_off(self):
+        service = self.service()
+        self.put_fails("AUTH", AWS_EC2_METADATA_SERVICE_ENDPOINT=service.url)
+        self.assertEqual(service.log, [])
+
+    def test_a_container(self):
+        url = self.service().url + "/container"
+        self.put(AWS_CONTAINER_CREDENTIALS_FULL_URI=url)
+
+    def test_a_container_with_an_authorization(self):
+        url = self.service(authorization="Bearer x").url + "/container"
+        self.put(AWS_CONTAINER_CREDENTIALS_FULL_URI=url,
+                 AWS_CONTAINER_AUTHORIZATION_TOKEN="Bearer x")
+        path = self.file(b"Bearer x\n", "token")
+        self.put(AWS_CONTAINER_CREDENTIALS_FULL_URI=url,
+                 AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=path)
+        text = self.fails("AUTH", "put", KEY, self.file(DATA),
+                          AWS_CONTAINER_CREDENTIALS_FULL_URI=url,
+                          AWS_CONTAINER_AUTHORIZATION_TOKEN="Bearer wrong")
+        self.assertIn("401", text)
+        self.assertNotIn("Bearer", text)
+
+    def test_a_container_whose_service_is_far_away(self):
+        for url in ("http://192.0.2.1/x", "http://127.0.0.1@192.0.2.1/x",
+                    "http://127.0.0.1.example/x", "ftp://127.0.0.1/x"):
+            with self.subTest(url):
+                self.put_fails("AUTH", AWS_CONTAINER_CREDENTIALS_FULL_URI=url)
+
+    def test_a_service_that_talks_nonsense(self):
+        service = Metadata("secret nonsense")
+        self.addCleanup(service.close)
+        text = self.put_fails("AUTH", **self.instance(service))
+        self.assertNotIn("secret nonsense", text)
 
 
 class Encrypts(S3Case):

@@ -1,6 +1,6 @@
 #include "test_util.h"
 
-#include "credentials.h"
+#include "aws_answer.h"
 
 static void reads_what_a_process_prints(void **state)
 {
@@ -34,6 +34,23 @@ static void long_lived_keys_have_neither_token_nor_end(void **state)
         &err);
     assert_null(c.session_token);
     assert_int_equal(c.expires_s, 0);
+    ps_aws_credentials_release(&c);
+}
+
+static void reads_what_a_metadata_service_answers(void **state)
+{
+    struct ps_error err = PS_ERROR_INIT;
+    struct ps_aws_credentials c = { .access_key = NULL };
+
+    (void)state;
+    assert_ok(ps_aws_role_parse(
+                  PS_STR_LIT("{\"Code\":\"Success\",\"AccessKeyId\":\"A\","
+                             "\"SecretAccessKey\":\"S\",\"Token\":\"T\","
+                             "\"Expiration\":\"2026-01-01T01:00:00Z\"}"),
+                  &c, &err),
+              &err);
+    assert_string_equal(c.session_token, "T");
+    assert_int_equal(c.expires_s, 1767229200);
     ps_aws_credentials_release(&c);
 }
 
@@ -101,6 +118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_a_process_prints),
         cmocka_unit_test(long_lived_keys_have_neither_token_nor_end),
+        cmocka_unit_test(reads_what_a_metadata_service_answers),
         cmocka_unit_test(refuses_other_answers_without_quoting_them),
         cmocka_unit_test(reads_times),
     };

@@ -36,7 +36,8 @@ struct ps_store_options {
 
 /*
  * Open; for s3:// credentials are looked for (environment, shared credentials
- * and config files, credential_process) when the first grant is minted.
+ * and config files, credential_process, the container's or the instance's
+ * role) when the first grant is minted.
  * PS_EINVALID for a location that is neither, PS_EAUTH without credentials
  * (naming the places that were looked at).
  */
