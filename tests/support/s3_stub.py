@@ -470,7 +470,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if once is not None and self.state.config["put_once"] == "501":
             raise Refused(501, "NotImplemented",
                           "A header you provided implies functionality that "
-                          "is not implemented")
+                          "this server does not have")
         if once not in (None, "*"):
             raise Refused(501, "NotImplemented", "If-None-Match takes *")
         if self.state.config["put_once"] == "ignored":
