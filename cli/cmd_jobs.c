@@ -36,8 +36,15 @@ static json_t *time_json(uint64_t ms)
     return json_string(text);
 }
 
+/* Where a job is, or where it failed: a heartbeat lags behind. */
+static const char *job_phase(const struct ps_job *j, const json_t *error)
+{
+    return ps_json_string_or(error, "phase", j->phase);
+}
+
 static json_t *job_json(const struct ps_job *j)
 {
+    PS_AUTO_JSON json_t *error = parse_or_null(j->error);
     char key[PS_SHA256_HEX_SIZE];
 
     ps_sha256_hex(&j->key, key);
@@ -50,7 +57,7 @@ static json_t *job_json(const struct ps_job *j)
         "started", time_json(j->started_ms), "finished",
         time_json(j->finished_ms), "filename",
         j->has_artifact ? ps_json_string(j->artifact.name) : json_null(),
-        "error", parse_or_null(j->error));
+        "error", json_incref(error));
 }
 
 /* The source of a job's spec; in the arena. */
@@ -69,7 +76,8 @@ static void print_job(struct cli *cli, const struct ps_job *j)
     const char *message = ps_json_string_or(error, "message", NULL);
 
     (void)printf("%6lld  %-9s  %-12s  %-12s  %s\n", (long long)j->id,
-                 ps_job_state_name(j->state), j->phase ? j->phase : "",
+                 ps_job_state_name(j->state),
+                 job_phase(j, error) ? job_phase(j, error) : "",
                  cli_ago(&cli->arena, j->created_ms), job_source(cli, j));
     if (message && j->state != PS_JOB_DONE)
         (void)printf("        %s\n", message);
@@ -206,11 +214,14 @@ int cmd_cancel(struct cli *cli, struct ps_error *err)
     return rc;
 }
 
+/* A flag of this run wins over what the job was made with. */
 static int set_text(struct cli *cli, const json_t *from, const char *key,
                     const char *setting, struct ps_error *err)
 {
     const char *value = ps_json_string_or(from, key, NULL);
 
+    if (ps_config_origin(cli->config, setting) == PS_ORIGIN_FLAG)
+        return PS_OK;
     return value ? ps_config_set_flag(cli->config, setting, value, err) : PS_OK;
 }
 
@@ -219,6 +230,8 @@ static int set_list(struct cli *cli, const json_t *from, const char *key,
 {
     const json_t *list = json_object_get(from, key);
 
+    if (ps_config_origin(cli->config, setting) == PS_ORIGIN_FLAG)
+        return PS_OK;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *value = json_string_value(json_array_get(list, i));
         int rc = value ? ps_config_set_flag(cli->config, setting, value, err)
@@ -228,6 +241,20 @@ static int set_list(struct cli *cli, const json_t *from, const char *key,
             return rc;
     }
     return PS_OK;
+}
+
+static int restore_index(struct cli *cli, const json_t *index,
+                         struct ps_error *err)
+{
+    int rc = set_text(cli, index, "index_url", "index-url", err);
+
+    if (rc == PS_OK)
+        rc = set_list(cli, index, "extra_index_urls", "extra-index-url", err);
+    if (rc == PS_OK)
+        rc = set_list(cli, index, "find_links", "find-links", err);
+    if (rc == PS_OK && json_is_true(json_object_get(index, "no_index")))
+        rc = ps_config_set_flag(cli->config, "no-index", "true", err);
+    return rc;
 }
 
 /* The settings that the job was made with: they are part of its key. */
@@ -242,6 +269,12 @@ static int restore_settings(struct cli *cli, json_t *spec, struct ps_error *err)
         rc = set_list(cli, spec, "build_requires", "build-requires", err);
     if (rc == PS_OK)
         rc = set_list(cli, spec, "env", "env", err);
+    if (rc == PS_OK)
+        rc = set_list(cli, spec, "include", "include", err);
+    if (rc == PS_OK)
+        rc = set_list(cli, spec, "exclude", "exclude", err);
+    if (rc == PS_OK)
+        rc = restore_index(cli, json_object_get(spec, "index"), err);
     if (rc == PS_OK && json_is_true(json_object_get(spec, "network")))
         rc = ps_config_set_flag(cli->config, "network", "true", err);
     json_object_foreach(settings, key, value)
@@ -253,6 +286,20 @@ static int restore_settings(struct cli *cli, json_t *spec, struct ps_error *err)
             rc = ps_config_set_flag(cli->config, "config-settings", pair, err);
     }
     return rc;
+}
+
+/* A source that has changed since has another key, so another job did it:
+ * this one would wait for ever. */
+static void drop_superseded(struct cli *cli, int64_t id)
+{
+    struct ps_error ignored = PS_ERROR_INIT;
+    struct ps_job job = { .id = 0 };
+
+    if (ps_cancel_is_fired(&cli->cancel) ||
+        ps_queue_get(cli->queue, &cli->arena, id, &job, &ignored) < 0)
+        return;
+    if (job.state == PS_JOB_READY && job.attempt == 0)
+        (void)!ps_queue_cancel_job(cli->queue, id, &ignored);
 }
 
 int cmd_retry(struct cli *cli, struct ps_error *err)
@@ -280,5 +327,7 @@ int cmd_retry(struct cli *cli, struct ps_error *err)
     if (rc < 0)
         return rc;
     source = job_source(cli, &job);
-    return cli_build(cli, &source, 1, ps_json_string_or(spec, "cwd", "/"), err);
+    rc = cli_build(cli, &source, 1, ps_json_string_or(spec, "cwd", "/"), err);
+    drop_superseded(cli, id);
+    return rc;
 }

@@ -92,6 +92,18 @@ static int read_config_settings(struct cli *cli, json_t *out,
     return PS_OK;
 }
 
+/* uv lets an index have a name: "NAME=https://...". */
+static struct ps_str without_name(struct ps_str word)
+{
+    struct ps_str rest = word;
+    struct ps_str name;
+
+    if (ps_str_cut(&rest, '=', &name) && !memchr(name.data, ':', name.len) &&
+        !memchr(name.data, '/', name.len))
+        return rest;
+    return word;
+}
+
 /* Words of a variable, separated by blanks or commas; in the arena. */
 static const char *const *split_words(struct cli *cli, const char *text)
 {
@@ -106,7 +118,8 @@ static const char *const *split_words(struct cli *cli, const char *text)
         while (len < rest.len && !strchr(" ,\t\n", rest.data[len]))
             len++;
         if (len > 0)
-            list[n++] = ps_arena_dup(&cli->arena, ps_str_first(rest, len));
+            list[n++] = ps_arena_dup(&cli->arena,
+                                     without_name(ps_str_first(rest, len)));
         rest = ps_str_skip(rest, len + 1);
     }
     return list;

@@ -39,12 +39,16 @@ static int load_settings(struct cli *cli, int argc, char **argv,
                          struct ps_error *err)
 {
     PS_AUTO_FREE char *file = NULL;
-    int rc = ps_dirs_init(&cli->dirs, err);
+    int rc = PS_OK;
 
+    cli->config = ps_config_new(cli_settings);
+    /* Help must work where nothing else does. */
+    if (cli->cmd->bit == CMD_HELP)
+        return cli_parse(cli, argc, argv, err);
+    rc = ps_dirs_init(&cli->dirs, err);
     if (rc < 0)
         return rc;
     file = ps_format("%s/pkgsync.conf", cli->dirs.config);
-    cli->config = ps_config_new(cli_settings);
     rc = ps_config_load_file(cli->config, file, false, err);
     if (rc == PS_OK)
         rc = ps_config_load_env(cli->config, environ, err);

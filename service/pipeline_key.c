@@ -127,5 +127,7 @@ char *ps_work_spec(const struct ps_work *w)
         o->config_settings ? json_deep_copy(o->config_settings)
                            : json_object());
 
+    json_object_set_new(spec, "include", string_list(o->include));
+    json_object_set_new(spec, "exclude", string_list(o->exclude));
     return ps_json_canonical(spec);
 }
