@@ -46,9 +46,8 @@ def run_ms(argv, plan=None):
     return took
 
 
-def main():
-    helper = sys.argv[1]
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 200
+def measure(helper, rounds):
+    """Times in milliseconds by what was started."""
     cases = {"fork+exec": (["/bin/true"], None)}
     if shutil.which("bwrap"):
         cases["bubblewrap"] = (BWRAP, None)
@@ -60,6 +59,11 @@ def main():
         for _ in range(rounds):
             for name, (argv, stdin) in cases.items():
                 times[name].append(run_ms(argv, stdin))
+    return times
+
+
+def main():
+    times = measure(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 200)
     base = times["fork+exec"]
     for name, t in times.items():
         print(f"{name:16} median {statistics.median(t) / statistics.median(base):5.2f}"
