@@ -366,6 +366,21 @@ static void run_release(struct run *r)
     ps_buf_release(&r->result_text);
 }
 
+/* A limit that is asked for and cannot be kept is refused, like any layer. */
+static int check_memory(const struct sandbox *s, const struct ps_run_spec *spec,
+                        struct ps_error *err)
+{
+    static const char layer[] = "memory-limit";
+
+    if (spec->memory_max_bytes == 0 || !ps_plan_list_has(s->missing, layer) ||
+        ps_plan_list_has(s->weaken, layer))
+        return PS_OK;
+    return ps_fail(err, PS_EUNSUPPORTED,
+                   "the memory of a build cannot be limited on this machine; "
+                   "do without --memory-mb, or go on unlimited: --weaken %s",
+                   layer);
+}
+
 static int sandbox_run(struct ps_runner *self, const struct ps_run_spec *spec,
                        const struct ps_cancel *cancel,
                        struct ps_run_result *result, struct ps_error *err)
@@ -388,6 +403,8 @@ static int sandbox_run(struct ps_runner *self, const struct ps_run_spec *spec,
         *err = s->refusal;
         return err->code;
     }
+    if (check_memory(s, spec, err) < 0)
+        return err->code;
     plan.weaken = s->missing;
     r.spec = &plan.spec;
     rc = run_plan(&r, s, &plan, result, err);
