@@ -122,7 +122,7 @@ static const char *const *join_requirements(struct ps_arena *arena,
     return list;
 }
 
-/* The fetched wheels and the pip that builds, unless it is among them. */
+/* The fetched wheels, and the pip that builds beside them. */
 static int with_pip(struct ps_arena *arena, const struct ps_build *b,
                     struct ps_wheel_set *set, struct ps_error *err)
 {
@@ -131,11 +131,8 @@ static int with_pip(struct ps_arena *arena, const struct ps_build *b,
     const char *slash = strrchr(b->python->pip_wheel, '/');
     int rc = 0;
 
-    for (size_t i = 0; i < set->count; i++) {
-        if (strncmp(set->files[i].name, "pip-", 4) == 0)
-            return PS_OK;
+    for (size_t i = 0; i < set->count; i++)
         files[i] = set->files[i];
-    }
     files[set->count].name = slash ? slash + 1 : b->python->pip_wheel;
     files[set->count].path = b->python->pip_wheel;
     rc = ps_sha256_file(b->python->pip_wheel, UINT64_MAX,
@@ -163,14 +160,14 @@ static int fetch(struct ps_arena *arena, const struct ps_build *b,
 
     enter_phase(b, "fetch");
     rc = ps_fetch_wheels(arena, &request, &p->wheels, err);
-    if (rc == PS_OK)
-        rc = with_pip(arena, b, &p->wheels, err);
     if (rc < 0)
         return ps_context(err, "fetch the build requirements");
     enter_phase(b, "environment");
     p->toolchain = ps_toolchain_find(arena, &p->wheels, b->cancel);
-    return ps_environment_prepare(arena, b, &p->wheels, &p->environment,
-                                  &p->reused, err);
+    /* As in an isolated build of pip's own, pip is not in the environment. */
+    rc = ps_environment_prepare(arena, b, &p->wheels, &p->environment,
+                                &p->reused, err);
+    return rc < 0 ? rc : with_pip(arena, b, &p->wheels, err);
 }
 
 static const char *json_in_arena(struct ps_arena *arena, const json_t *value)
@@ -278,8 +275,7 @@ static const char *const *wheel_argv(struct ps_arena *arena,
     static const char *const fixed[] = {
         PS_IN_PYTHON,
         "-I",
-        "-m",
-        "pip",
+        PS_IN_PIP "/pip",
         "wheel",
         "--no-deps",
         "--no-index",
@@ -373,9 +369,13 @@ static int run_pip_wheel(struct ps_arena *arena, const struct ps_build *b,
         .sink_user = tail,
     };
     struct ps_run_result r = { .outcome = PS_RUN_EXIT };
-    int rc = 0;
+    const char *pip = NULL;
+    int rc = ps_fetch_pip(arena, b->python, b->cache_dir, b->cancel, &pip, err);
 
+    if (rc < 0)
+        return rc;
     enter_phase(b, "build");
+    ps_mounts_add(&mounts, PS_MOUNT_READ_ONLY, pip, PS_IN_PIP);
     add_build_mounts(&mounts, b, p->environment, p->toolchain);
     spec.mount_count = mounts.count;
     tail->next = b->log;

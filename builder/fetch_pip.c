@@ -45,14 +45,22 @@ static int unpack_pip(const struct ps_python *python, const char *cache_dir,
     PS_AUTO_BUF struct ps_buf out = PS_BUF_INIT(4096);
     PS_AUTO_FREE char *parent = ps_format("%s/pip", cache_dir);
     PS_AUTO_FREE char *temp = NULL;
+    PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
     struct ps_error ignored = PS_ERROR_INIT;
-    int rc = ps_make_temp_dir(parent, "new-", &temp, err);
+    const char *driver = NULL;
+    int rc = ps_driver_dir(&arena, cache_dir, &driver, err);
 
+    if (rc == PS_OK)
+        rc = ps_make_temp_dir(parent, "new-", &temp, err);
     if (rc == PS_OK) {
-        const char *const argv[] = {
-            python->base_executable, "-I", "-m", "zipfile", "-e",
-            python->pip_wheel,       temp, NULL
-        };
+        const char *const argv[] = { python->base_executable,
+                                     "-I",
+                                     ps_arena_format(&arena, "%s/driver.py",
+                                                     driver),
+                                     "unpack",
+                                     python->pip_wheel,
+                                     temp,
+                                     NULL };
 
         rc = ps_process_output(argv, NULL, cancel, &out, err);
     }

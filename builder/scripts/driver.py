@@ -6,7 +6,9 @@
 #                                     ask the back-end what it needs (PEP 517)
 #
 # Each writes one JSON document to /out/answer.json, or ends with status 3 and
-# a last line that says why.
+# a last line that says why.  Outside the sandbox:
+#
+#   driver.py unpack WHEEL DIRECTORY  a wheel of ours (pip), to be run in place
 import json
 import os
 import sys
@@ -82,14 +84,47 @@ def project(path):
     )
 
 
+def compile_all(root):
+    """Every module, on two processors; those that do not compile are left."""
+    import py_compile
+
+    paths = [
+        os.path.join(folder, name)
+        for folder, _, names in os.walk(root)
+        for name in names
+        if name.endswith(".py")
+    ]
+    child = os.fork()
+    for path in sorted(paths)[0 if child else 1 :: 2]:
+        try:
+            # Hash-based, unchecked: a copy keeps them valid whatever its times.
+            py_compile.compile(
+                path,
+                doraise=True,
+                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+            )
+        except (py_compile.PyCompileError, OSError, ValueError, RecursionError):
+            pass
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+def unpack(wheel, folder):
+    import zipfile
+
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    compile_all(folder)
+
+
 def environment(wheels):
-    import compileall
     import subprocess
     import venv
 
     venv.EnvBuilder(with_pip=False, symlinks=True).create("/env")
     python = "/env/bin/python"
-    status = subprocess.call(
+    status = 0 if not wheels else subprocess.call(
         [python, "-I", "/pip/pip", "install", "--no-index", "--no-deps"]
         # pip itself is on the path, and must be installed all the same.
         + ["--ignore-installed"]
@@ -99,12 +134,7 @@ def environment(wheels):
     )
     if status != 0:
         fail("pip install of the build requirements ended with %d" % status)
-    # Hash-based, unchecked: a copy keeps them valid whatever its times are.
-    compileall.compile_dir(
-        "/env/lib",
-        quiet=2,
-        invalidation_mode=__import__("py_compile").PycInvalidationMode.UNCHECKED_HASH,
-    )
+    compile_all("/env/lib")
     # Links do not leave the sandbox; the caller makes these again.
     for folder in ("/env", "/env/bin"):
         for entry in os.scandir(folder):
@@ -146,6 +176,8 @@ def main(argv):
         project(argv[2])
     elif argv[1] == "environment":
         environment(argv[2:])
+    elif argv[1] == "unpack":
+        unpack(argv[2], argv[3])
     else:
         # What runs from here on is the project's own code.  PEP 517 gives it
         # the environment and backend-path, and not this script's directory.
