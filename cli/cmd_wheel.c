@@ -149,13 +149,67 @@ static const char *first_env(const char *a, const char *b)
     return value && value[0] ? value : getenv(b);
 }
 
+static bool is_set(const char *variable)
+{
+    const char *value = getenv(variable);
+
+    return value && (strcmp(value, "1") == 0 || strcmp(value, "true") == 0);
+}
+
+/* Where uv has its settings, if there are any; in the arena. */
+static const char *uv_settings_file(struct cli *cli)
+{
+    const char *given = getenv("UV_CONFIG_FILE");
+    const char *config = getenv("XDG_CONFIG_HOME");
+    const char *home = getenv("HOME");
+    const char *found = given;
+
+    if (is_set("UV_NO_CONFIG"))
+        return NULL;
+    if (given && given[0])
+        return given;
+    if (config && config[0] == '/')
+        found = ps_arena_format(&cli->arena, "%s/uv/uv.toml", config);
+    else if (home && home[0] == '/')
+        found = ps_arena_format(&cli->arena, "%s/.config/uv/uv.toml", home);
+    if (found && access(found, F_OK) == 0)
+        return found;
+    return access("/etc/uv/uv.toml", F_OK) == 0 ? "/etc/uv/uv.toml" : NULL;
+}
+
+/*
+ * What neither a flag nor a variable says is as in uv.toml.  It goes before
+ * pip's own files: who has written both has written this one for uv's users.
+ */
+static int add_uv_settings(struct cli *cli, const struct ps_python *python,
+                           struct ps_index *index, struct ps_error *err)
+{
+    const char *file = uv_settings_file(cli);
+    struct ps_index found = { .index_url = NULL };
+    int rc = PS_OK;
+
+    if (!file)
+        return PS_OK;
+    rc = ps_uv_settings_read(&cli->arena, file, python, cli->dirs.cache,
+                             &cli->cancel, &found, err);
+    if (rc < 0)
+        return rc;
+    if (!index->index_url && !getenv("PIP_INDEX_URL"))
+        index->index_url = found.index_url;
+    if (!index->extra_index_urls[0] && !getenv("PIP_EXTRA_INDEX_URL"))
+        index->extra_index_urls = found.extra_index_urls;
+    if (!index->find_links[0] && !getenv("PIP_FIND_LINKS"))
+        index->find_links = found.find_links;
+    index->no_index = index->no_index || found.no_index;
+    return PS_OK;
+}
+
 /*
  * Flags and settings first; then uv's variables, where pip has none of its
  * own; pip reads its variables and files by itself.
  */
 static struct ps_index index_settings(struct cli *cli, const char *cwd)
 {
-    const char *uv_no_index = getenv("UV_NO_INDEX");
     struct ps_index index = {
         .index_url = cli_text(cli, "index-url"),
         .extra_index_urls = cli_list(cli, "extra-index-url"),
@@ -171,8 +225,7 @@ static struct ps_index index_settings(struct cli *cli, const char *cwd)
             split_words(cli, first_env("UV_INDEX", "UV_EXTRA_INDEX_URL"));
     if (!index.find_links[0] && !getenv("PIP_FIND_LINKS"))
         index.find_links = split_words(cli, getenv("UV_FIND_LINKS"));
-    if (uv_no_index &&
-        (strcmp(uv_no_index, "1") == 0 || strcmp(uv_no_index, "true") == 0))
+    if (is_set("UV_NO_INDEX"))
         index.no_index = true;
     index.find_links = absolute_links(cli, index.find_links, cwd);
     return index;
@@ -244,6 +297,8 @@ int cli_build(struct cli *cli, const char *const *sources, size_t count,
     if (rc == PS_OK)
         rc = ps_python_probe(&cli->arena, cli_text(cli, "python"),
                              cli->dirs.cache, &cli->cancel, &python, err);
+    if (rc == PS_OK)
+        rc = add_uv_settings(cli, &python, &index, err);
     if (rc == PS_OK)
         rc = cli_open_stores(cli, err);
     if (rc == PS_OK)

@@ -90,6 +90,17 @@ PS_MUST_USE int ps_fetch_pip(struct ps_arena *arena,
 /* Index settings as they go into keys, without credentials; caller decrefs. */
 json_t *ps_index_identity(const struct ps_index *index);
 
+/*
+ * The index settings in a uv.toml: [[index]], index-url, extra-index-url,
+ * find-links and no-index; keep_s is left alone.  PS_EIO with the
+ * interpreter's words when the file is wrong.
+ */
+PS_MUST_USE int ps_uv_settings_read(struct ps_arena *arena, const char *file,
+                                    const struct ps_python *python,
+                                    const char *cache_dir,
+                                    const struct ps_cancel *cancel,
+                                    struct ps_index *out, struct ps_error *err);
+
 /* [{name, sha256}...] for keys and records; caller decrefs. */
 json_t *ps_wheel_set_json(const struct ps_wheel_set *set);
 
