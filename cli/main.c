@@ -32,6 +32,9 @@ static int watch_signals(struct cli *cli, struct ps_error *err)
     /* A reader that goes away is an error of a write, not the end of us. */
     act.sa_handler = SIG_IGN;
     (void)sigaction(SIGPIPE, &act, NULL);
+    /* Ignored by whoever started us, children could not be waited for. */
+    act.sa_handler = SIG_DFL;
+    (void)sigaction(SIGCHLD, &act, NULL);
     return PS_OK;
 }
 

@@ -109,17 +109,22 @@ static int copy_out(const struct ps_wheel_result *r, const char *dir,
 static int copy_all_out(struct cli *cli, struct ps_wheel_result *results,
                         size_t count, struct ps_error *err)
 {
-    const char *dir = cli_text(cli, "wheel-dir");
-    int rc = dir ? ps_mkdirs(dir, 0755, err) : PS_OK;
+    const char *given = cli_text(cli, "wheel-dir");
+    PS_AUTO_FREE char *dir = NULL;
+    int rc = given ? ps_mkdirs(given, 0755, err) : PS_OK;
 
+    /* Absolute: who reads the document may be somewhere else. */
+    if (given && rc == PS_OK)
+        rc = ps_real_path(given, &dir, err);
     for (size_t i = 0; dir && rc == PS_OK && i < count; i++) {
         if (results[i].status == PS_WHEEL_FAILED)
             continue;
         rc = copy_out(&results[i], dir, err);
-        results[i].path =
-            ps_arena_format(&cli->arena, "%s/%s", dir, results[i].file_name);
+        if (rc == PS_OK)
+            results[i].path = ps_arena_format(&cli->arena, "%s/%s", dir,
+                                              results[i].file_name);
     }
-    return rc;
+    return rc < 0 ? ps_context(err, "--wheel-dir") : PS_OK;
 }
 
 static void print_interrupted(size_t unfinished)
