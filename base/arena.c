@@ -67,14 +67,9 @@ char *ps_arena_format(struct ps_arena *a, const char *fmt, ...)
 {
     PS_AUTO_FREE char *text = NULL;
     va_list ap;
-    int len = 0;
 
     va_start(ap, fmt);
-    len = vasprintf(&text, fmt, ap);
+    text = ps_vformat(fmt, ap);
     va_end(ap);
-    if (len < 0) {
-        (void)fputs("pkgsync: out of memory\n", stderr);
-        abort();
-    }
-    return ps_arena_dup(a, (struct ps_str){ .data = text, .len = (size_t)len });
+    return ps_arena_strdup(a, text);
 }

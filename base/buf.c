@@ -63,16 +63,11 @@ void ps_buf_addf(struct ps_buf *b, const char *fmt, ...)
 {
     PS_AUTO_FREE char *text = NULL;
     va_list ap;
-    int len = 0;
 
     va_start(ap, fmt);
-    len = vasprintf(&text, fmt, ap);
+    text = ps_vformat(fmt, ap);
     va_end(ap);
-    if (len < 0) {
-        (void)fputs("pkgsync: out of memory\n", stderr);
-        abort();
-    }
-    ps_buf_add(b, text, (size_t)len);
+    ps_buf_adds(b, text);
 }
 
 struct ps_str ps_buf_str(const struct ps_buf *b)

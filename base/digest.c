@@ -96,17 +96,6 @@ void ps_sha256_hex(const struct ps_sha256 *d, char out[PS_SHA256_HEX_SIZE])
     out[PS_SHA256_HEX_SIZE - 1] = '\0';
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 int ps_sha256_parse(struct ps_str hex, struct ps_sha256 *out,
                     struct ps_error *err)
 {
@@ -117,8 +106,8 @@ int ps_sha256_parse(struct ps_str hex, struct ps_sha256 *out,
                        "'%.*s' is not a SHA-256 (64 hexadecimal digits)",
                        PS_STR_FMT(ps_str_first(hex, 80)));
     for (size_t i = 0; i < PS_SHA256_SIZE; i++) {
-        int high = hex_digit(hex.data[2 * i]);
-        int low = hex_digit(hex.data[2 * i + 1]);
+        int high = ps_hex_digit(hex.data[2 * i]);
+        int low = ps_hex_digit(hex.data[2 * i + 1]);
 
         if (high < 0 || low < 0)
             return ps_fail(err, PS_EINVALID,

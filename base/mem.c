@@ -43,14 +43,22 @@ char *ps_strndup(const char *data, size_t len)
     return z;
 }
 
+char *ps_vformat(const char *fmt, va_list ap)
+{
+    char *z = NULL;
+
+    if (vasprintf(&z, fmt, ap) < 0)
+        z = NULL;
+    return must(z);
+}
+
 char *ps_format(const char *fmt, ...)
 {
     char *z = NULL;
     va_list ap;
 
     va_start(ap, fmt);
-    if (vasprintf(&z, fmt, ap) < 0)
-        z = NULL;
+    z = ps_vformat(fmt, ap);
     va_end(ap);
-    return must(z);
+    return z;
 }

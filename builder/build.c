@@ -309,42 +309,6 @@ static const char *const *wheel_argv(struct ps_arena *arena,
     return argv;
 }
 
-static int limit_reached(const struct ps_build *b,
-                         const struct ps_run_result *r, struct ps_error *err)
-{
-    switch (r->outcome) {
-    case PS_RUN_TIMEOUT:
-        return ps_fail(err, PS_ELIMIT,
-                       "the build did not end within %llu s; allow more with "
-                       "--timeout",
-                       (unsigned long long)(b->limits.wall_limit_ms / 1000));
-    case PS_RUN_DISK:
-        return ps_fail(err, PS_ELIMIT,
-                       "the build filled its disk (%s); allow more with "
-                       "--disk-mb",
-                       r->detail);
-    case PS_RUN_PIDS:
-        return ps_fail(err, PS_ELIMIT,
-                       "the build started too many processes; allow more "
-                       "with --pids");
-    case PS_RUN_OOM:
-        return ps_fail(err, PS_ELIMIT,
-                       "the build used too much memory; allow more with "
-                       "--memory-mb");
-    case PS_RUN_OUTPUT:
-        return ps_fail(err, PS_ELIMIT,
-                       "the build wrote what is not accepted: "
-                       "%s",
-                       r->detail);
-    case PS_RUN_SIGNAL:
-        return ps_fail(err, PS_EBUILD, "the build was ended by signal %d",
-                       r->term_signal);
-    case PS_RUN_EXIT:
-        break;
-    }
-    return PS_OK;
-}
-
 static int run_pip_wheel(struct ps_arena *arena, const struct ps_build *b,
                          const struct ps_prepared *p, int out_dir,
                          struct ps_error *err)
@@ -382,7 +346,7 @@ static int run_pip_wheel(struct ps_arena *arena, const struct ps_build *b,
     tail->next_user = b->user;
     rc = b->runner->run(b->runner, &spec, b->cancel, &r, err);
     if (rc == PS_OK)
-        rc = limit_reached(b, &r, err);
+        rc = ps_outcome_error(&r, b->limits.wall_limit_ms, err);
     if (rc == PS_OK && r.exit_status != 0)
         rc = ps_fail(err, PS_EBUILD, "back-end '%s' failed: %s",
                      p->project.backend, ps_tail_last_line(arena, tail));

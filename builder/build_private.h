@@ -46,6 +46,14 @@ struct ps_driver_call {
 };
 
 /*
+ * PS_OK for a command that ended by itself, whatever its status; else
+ * PS_ELIMIT or PS_EBUILD: which limit was reached, and the flag that raises
+ * it.
+ */
+PS_MUST_USE int ps_outcome_error(const struct ps_run_result *result,
+                                 uint64_t wall_limit_ms, struct ps_error *err);
+
+/*
  * PS_EBUILD when it ended with another status than 0, with the last line that
  * it printed as the text; PS_ELIMIT for the limits.
  */

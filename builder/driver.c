@@ -83,26 +83,54 @@ int ps_driver_dir(struct ps_arena *arena, const char *cache_dir,
     return PS_OK;
 }
 
+int ps_outcome_error(const struct ps_run_result *r, uint64_t wall_limit_ms,
+                     struct ps_error *err)
+{
+    switch (r->outcome) {
+    case PS_RUN_TIMEOUT:
+        return ps_fail(err, PS_ELIMIT,
+                       "the build did not end within %llu s; allow more with "
+                       "--timeout",
+                       (unsigned long long)(wall_limit_ms / 1000));
+    case PS_RUN_DISK:
+        return ps_fail(err, PS_ELIMIT,
+                       "the build filled its disk (%s); allow more with "
+                       "--disk-mb",
+                       r->detail);
+    case PS_RUN_PIDS:
+        return ps_fail(err, PS_ELIMIT,
+                       "the build started too many processes; allow more "
+                       "with --pids");
+    case PS_RUN_OOM:
+        return ps_fail(err, PS_ELIMIT,
+                       "the build used too much memory; allow more with "
+                       "--memory-mb");
+    case PS_RUN_OUTPUT:
+        return ps_fail(err, PS_ELIMIT,
+                       "the build wrote what is not accepted: "
+                       "%s",
+                       r->detail);
+    case PS_RUN_SIGNAL:
+        return ps_fail(err, PS_EBUILD, "the build was ended by signal %d",
+                       r->term_signal);
+    case PS_RUN_EXIT:
+        break;
+    }
+    return PS_OK;
+}
+
 static int driver_failed(const struct ps_driver_call *call,
                          const struct ps_run_result *result,
                          const struct ps_tail *tail, struct ps_error *err)
 {
     PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
     const char *line = ps_tail_last_line(&arena, tail);
+    int rc = ps_outcome_error(result, call->wall_limit_ms, err);
 
-    if (result->outcome == PS_RUN_EXIT)
-        return ps_fail(err, PS_EBUILD, "%s",
-                       line[0] ? line : "ended without saying why");
-    if (result->outcome == PS_RUN_SIGNAL)
-        return ps_fail(err, PS_EBUILD, "ended by signal %d",
-                       result->term_signal);
-    if (result->outcome == PS_RUN_TIMEOUT)
-        return ps_fail(err, PS_ELIMIT,
-                       "did not end within %llu s; allow more with --timeout",
-                       (unsigned long long)(call->wall_limit_ms / 1000));
-    return ps_fail(err, PS_ELIMIT, "%s limit reached%s%s",
-                   ps_run_outcome_name(result->outcome),
-                   result->detail[0] ? ": " : "", result->detail);
+    if (rc < 0)
+        return rc;
+    return ps_fail(err, PS_EBUILD, "%s",
+                   line[0] ? line : "ended without saying why");
 }
 
 static int run_and_read(const struct ps_driver_call *call,

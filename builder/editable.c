@@ -4,7 +4,6 @@
  * Reads `direct_url.json` (PEP 610) of every .dist-info in the interpreter's
  * site directories, and the `.egg-link` files of older setuptools.
  */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,14 +22,6 @@
 /* Called for each editable install; true ends the search. */
 typedef bool(editable_fn)(struct ps_str name, const char *root, void *user);
 
-static int hex_value(char c)
-{
-    const char *digits = "0123456789abcdef";
-    const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
-
-    return at ? (int)(at - digits) : -1;
-}
-
 /* "file:///a%20b" -> "/a b"; caller frees; NULL if it is no such URL. */
 static char *file_url_path(const char *url)
 {
@@ -46,8 +37,8 @@ static char *file_url_path(const char *url)
         return NULL;
     path = ps_calloc(strlen(url) + 1, 1);
     for (; *url; url++) {
-        int high = *url == '%' ? hex_value(url[1]) : -1;
-        int low = high >= 0 ? hex_value(url[2]) : -1;
+        int high = *url == '%' ? ps_hex_digit(url[1]) : -1;
+        int low = high >= 0 ? ps_hex_digit(url[2]) : -1;
 
         if (low < 0) {
             path[n++] = *url;

@@ -84,13 +84,12 @@ static int install_failed(const struct ps_run_result *result,
                           const struct ps_tail *tail, struct ps_arena *arena,
                           struct ps_error *err)
 {
-    if (result->outcome == PS_RUN_EXIT)
-        return ps_fail(err, PS_EBUILD, "install the build requirements: %s",
-                       ps_tail_last_line(arena, tail));
-    return ps_fail(err, PS_ELIMIT,
-                   "install the build requirements: %s limit reached%s%s",
-                   ps_run_outcome_name(result->outcome),
-                   result->detail[0] ? ": " : "", result->detail);
+    int rc = ps_outcome_error(result, ENV_LIMIT_MS, err);
+
+    if (rc == PS_OK)
+        rc = ps_fail(err, PS_EBUILD, "%s", ps_tail_last_line(arena, tail));
+    (void)ps_context(err, "install the build requirements");
+    return rc;
 }
 
 static int install(struct ps_arena *arena, const struct ps_build *build,

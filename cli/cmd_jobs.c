@@ -157,11 +157,9 @@ static int follow(struct cli *cli, int64_t id, int fd, struct ps_error *err)
     return rc;
 }
 
-int cmd_logs(struct cli *cli, struct ps_error *err)
+/* The one job that the command line names. */
+static int the_job(struct cli *cli, struct ps_job *out, struct ps_error *err)
 {
-    PS_AUTO_FREE char *path = NULL;
-    PS_AUTO_FD int fd = -1;
-    struct ps_job job = { .id = 0 };
     int64_t id = 0;
     int rc = PS_OK;
 
@@ -171,20 +169,29 @@ int cmd_logs(struct cli *cli, struct ps_error *err)
     rc = cli_job_id(cli->args[0], &id, err);
     if (rc == PS_OK)
         rc = cli_open_queue(cli, err);
-    if (rc == PS_OK)
-        rc = ps_queue_get(cli->queue, &cli->arena, id, &job, err);
+    return rc < 0 ? rc : ps_queue_get(cli->queue, &cli->arena, id, out, err);
+}
+
+int cmd_logs(struct cli *cli, struct ps_error *err)
+{
+    PS_AUTO_FREE char *path = NULL;
+    PS_AUTO_FD int fd = -1;
+    struct ps_job job = { .id = 0 };
+    int rc = PS_OK;
+
+    rc = the_job(cli, &job, err);
     if (rc < 0)
         return rc;
-    path = ps_pipeline_log_path(&cli->dirs, id);
+    path = ps_pipeline_log_path(&cli->dirs, job.id);
     rc = ps_open_regular_at(AT_FDCWD, path, &fd, NULL, err);
     if (rc == PS_ENOTFOUND)
         return ps_fail(err, PS_ENOTFOUND,
                        "job %lld (%s) has no log here: it has not run on this "
                        "machine, or the log was pruned",
-                       (long long)id, ps_job_state_name(job.state));
+                       (long long)job.id, ps_job_state_name(job.state));
     if (rc < 0)
         return rc;
-    return cli_flag(cli, "follow") ? follow(cli, id, fd, err)
+    return cli_flag(cli, "follow") ? follow(cli, job.id, fd, err)
                                    : print_file(fd, err);
 }
 
@@ -307,27 +314,19 @@ int cmd_retry(struct cli *cli, struct ps_error *err)
     PS_AUTO_JSON json_t *spec = NULL;
     struct ps_job job = { .spec = "" };
     const char *source = NULL;
-    int64_t id = 0;
     int rc = PS_OK;
 
-    if (cli->arg_count != 1)
-        return ps_fail(err, PS_EUSAGE,
-                       "name one job; `pkgsync jobs --all` lists them");
-    rc = cli_job_id(cli->args[0], &id, err);
-    if (rc == PS_OK)
-        rc = cli_open_queue(cli, err);
-    if (rc == PS_OK)
-        rc = ps_queue_get(cli->queue, &cli->arena, id, &job, err);
+    rc = the_job(cli, &job, err);
     if (rc == PS_OK)
         rc = ps_json_parse(ps_str_from(job.spec), "the job's spec", &spec, err);
     if (rc == PS_OK)
         rc = restore_settings(cli, spec, err);
     if (rc == PS_OK)
-        rc = ps_queue_retry(cli->queue, id, err);
+        rc = ps_queue_retry(cli->queue, job.id, err);
     if (rc < 0)
         return rc;
     source = job_source(cli, &job);
     rc = cli_build(cli, &source, 1, ps_json_string_or(spec, "cwd", "/"), err);
-    drop_superseded(cli, id);
+    drop_superseded(cli, job.id);
     return rc;
 }

@@ -42,13 +42,11 @@ static void log_line(struct ps_work *w, const char *fmt, ...)
 {
     PS_AUTO_FREE char *text = NULL;
     va_list ap;
-    int len = 0;
 
     va_start(ap, fmt);
-    len = vasprintf(&text, fmt, ap);
+    text = ps_vformat(fmt, ap);
     va_end(ap);
-    if (len >= 0)
-        on_log(text, (size_t)len, w);
+    on_log(text, strlen(text), w);
 }
 
 static void on_phase(const char *phase, void *user)

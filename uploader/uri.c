@@ -19,17 +19,6 @@ void ps_uri_encode(struct ps_buf *out, const char *text, const char *keep)
     }
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 int ps_uri_decode(struct ps_str text, struct ps_buf *out, struct ps_error *err)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -43,8 +32,8 @@ int ps_uri_decode(struct ps_str text, struct ps_buf *out, struct ps_error *err)
         }
         if (text.len - i < 3)
             return ps_fail(err, PS_EINVALID, "'%%' without two digits");
-        high = hex_value(text.data[i + 1]);
-        low = hex_value(text.data[i + 2]);
+        high = ps_hex_digit(text.data[i + 1]);
+        low = ps_hex_digit(text.data[i + 2]);
         if (high < 0 || low < 0 || high + low == 0)
             return ps_fail(err, PS_EINVALID, "bad escape '%.3s'",
                            text.data + i);

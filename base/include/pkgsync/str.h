@@ -47,6 +47,9 @@ bool ps_str_cut_last(struct ps_str *rest, char sep, struct ps_str *head);
 PS_MUST_USE int ps_str_to_u64(struct ps_str s, uint64_t max, uint64_t *out,
                               struct ps_error *err);
 
+/* The value of a hexadecimal digit, either case; -1 for anything else. */
+int ps_hex_digit(char c);
+
 /*
  * A copy of `text` without what may be a secret in URLs: everything before '@'
  * in the authority of an http or https URL (tokens are often put there as the
