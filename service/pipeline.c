@@ -393,5 +393,7 @@ int ps_pipeline_wheels(struct ps_arena *arena,
         (void)pthread_join(threads[i], NULL);
     ps_heart_stop(&p.heart);
     (void)pthread_mutex_destroy(&p.lock);
+    /* Of those that were killed while we waited for what they made. */
+    ps_pipeline_clean(options->dirs);
     return PS_OK;
 }
