@@ -14,6 +14,8 @@
 #define READER_CALL(name) CALL(int, name, (struct archive * a), (a))
 #define ENTRY_CALL(type, name) CALL(type, name, (struct archive_entry * e), (e))
 
+/* Headers of other versions name their parameters in other ways. */
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
 /* clang-format off */
 CALL(struct archive *, archive_read_new, (void), ())
 READER_CALL(archive_read_free)
@@ -67,3 +69,4 @@ void archive_set_error(struct archive *a, int number, const char *fmt, ...)
     va_end(ap);
     real(a, number, "%s", text);
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

@@ -14,15 +14,18 @@
 #undef curl_multi_setopt
 
 /* Newer versions promise not to change the handle. */
-typedef __typeof__(_Generic(
-    &curl_url_get, CURLUcode (*)(CURLU *, CURLUPart, char **, unsigned int)
-    : (CURLU *)0, default
-    : (const CURLU *)0)) url_handle;
+#define URL_HANDLE                                                             \
+    __typeof__(_Generic(                                                       \
+        &curl_url_get, CURLUcode(*)(CURLU *, CURLUPart, char **, unsigned int) \
+        : (CURLU *)0, default                                                  \
+        : (const CURLU *)0))
 
 #define CURL_CALL(type, name, params, args) \
     PS_DELAYED(LIBRARY, type, name, params, args)
 
 /* A void call may be returned from a void function: GNU C, and both mean it. */
+/* Headers of other versions name their parameters in other ways. */
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
 /* clang-format off */
 CURL_CALL(CURLcode, curl_global_init, (long flags), (flags))
 CURL_CALL(time_t, curl_getdate, (const char *p, const time_t *unused),
@@ -60,7 +63,7 @@ CURL_CALL(const char *, curl_multi_strerror, (CURLMcode code), (code))
 CURL_CALL(CURLU *, curl_url, (void), ())
 CURL_CALL(void, curl_url_cleanup, (CURLU *u), (u))
 CURL_CALL(CURLUcode, curl_url_get,
-          (url_handle u, CURLUPart what, char **part, unsigned int flags),
+          (URL_HANDLE u, CURLUPart what, char **part, unsigned int flags),
           (u, what, part, flags))
 CURL_CALL(CURLUcode, curl_url_set,
           (CURLU *u, CURLUPart what, const char *part, unsigned int flags),
@@ -77,29 +80,27 @@ _Static_assert(sizeof(long) == sizeof(void *) &&
                    sizeof(curl_off_t) == sizeof(void *),
                "options of libcurl do not all have the size of a pointer");
 
-#define PASS_ON(type, name, handle_type, option_type)                        \
-    static type pass_##name(handle_type *h, option_type option, void *value) \
-    {                                                                        \
-        static __typeof__(name) *real;                                       \
-        __typeof__(name) *f = __atomic_load_n(&real, __ATOMIC_ACQUIRE);      \
-                                                                             \
-        if (!f) {                                                            \
-            f = (__typeof__(name) *)ps_delayed_find(LIBRARY, #name);         \
-            __atomic_store_n(&real, f, __ATOMIC_RELEASE);                    \
-        }                                                                    \
-        return f(h, option, value);                                          \
-    }                                                                        \
-    type name(handle_type *h, option_type option, ...)                       \
-    {                                                                        \
-        va_list ap;                                                          \
-        void *value = NULL;                                                  \
-                                                                             \
-        va_start(ap, option);                                                \
-        value = va_arg(ap, void *);                                          \
-        va_end(ap);                                                          \
-        return pass_##name(h, option, value);                                \
+/* NOLINTBEGIN(bugprone-macro-parentheses): types are no expressions */
+#define PASS_ON(type, name, handle_type, option_type)                   \
+    type name(handle_type *h, option_type option, ...)                  \
+    {                                                                   \
+        static __typeof__(name) *real;                                  \
+        __typeof__(name) *f = __atomic_load_n(&real, __ATOMIC_ACQUIRE); \
+        va_list ap;                                                     \
+        void *value = NULL;                                             \
+                                                                        \
+        if (!f) {                                                       \
+            f = (__typeof__(name) *)ps_delayed_find(LIBRARY, #name);    \
+            __atomic_store_n(&real, f, __ATOMIC_RELEASE);               \
+        }                                                               \
+        va_start(ap, option);                                           \
+        value = va_arg(ap, void *);                                     \
+        va_end(ap);                                                     \
+        return f(h, option, value);                                     \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 PASS_ON(CURLcode, curl_easy_setopt, CURL, CURLoption)
 PASS_ON(CURLcode, curl_easy_getinfo, CURL, CURLINFO)
 PASS_ON(CURLMcode, curl_multi_setopt, CURLM, CURLMoption)
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

@@ -275,7 +275,7 @@ static const char *const *wheel_argv(struct ps_arena *arena,
     static const char *const fixed[] = {
         PS_IN_PYTHON,
         "-I",
-        PS_IN_PIP "/pip",
+        PS_IN_PIP_PROGRAM,
         "wheel",
         "--no-deps",
         "--no-index",

@@ -127,6 +127,24 @@ static const char *const *string_list(struct ps_arena *arena,
     return list;
 }
 
+/* The lines of a text. */
+static const char *const *line_list(struct ps_arena *arena, struct ps_str text)
+{
+    char *rest = ps_arena_dup(arena, text);
+    size_t count = 0;
+    const char **list = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.len; i++)
+        count += text.data[i] == '\n';
+    list = ps_arena_alloc(arena, count + 2, sizeof(*list));
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
+        if (line[0])
+            list[n++] = line;
+    }
+    return list;
+}
+
 static int need_strings(struct ps_arena *arena, const json_t *answer,
                         struct ps_python *p, struct ps_error *err)
 {
@@ -189,15 +207,17 @@ static int read_answer(struct ps_arena *arena, const char *program,
 {
     PS_AUTO_JSON json_t *answer = NULL;
     struct ps_python p = { .executable = NULL };
+    struct ps_str first;
 
-    if (ps_json_parse(text, "its answer", &answer, err) < 0 ||
+    (void)ps_str_cut(&text, '\n', &first);
+    if (ps_json_parse(first, "its answer", &answer, err) < 0 ||
         need_strings(arena, answer, &p, err) < 0)
         return ps_context(err, "ask the interpreter '%s'", program);
     p.pip_wheel =
         ps_arena_strdup(arena, ps_json_string_or(answer, "pip_wheel", NULL));
     p.prefixes = string_list(arena, json_object_get(answer, "prefixes"));
     p.site_dirs = string_list(arena, json_object_get(answer, "site_dirs"));
-    p.tags = string_list(arena, json_object_get(answer, "tags"));
+    p.tags = line_list(arena, text);
     *out = p;
     return PS_OK;
 }

@@ -84,6 +84,22 @@ static int ask(const struct ps_python *python, const char *file,
     return ps_process_output(argv, NULL, cancel, answer, err);
 }
 
+/* A link to it is fine: people keep such files elsewhere. */
+static int read_file(const char *file, struct ps_buf *text,
+                     struct ps_error *err)
+{
+    PS_AUTO_FD int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    int rc = 0;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return ps_fail_errno(err, errno, "open '%s'", file);
+    if (!S_ISREG(st.st_mode))
+        return ps_fail(err, PS_EINVALID, "'%s' is not a regular file", file);
+    rc = ps_read_all(fd, text, err);
+    return rc < 0 ? ps_context(err, "read '%s'", file) : PS_OK;
+}
+
 int ps_uv_settings_read(struct ps_arena *arena, const char *file,
                         const struct ps_python *python, const char *cache_dir,
                         const struct ps_cancel *cancel, struct ps_index *out,
@@ -93,19 +109,11 @@ int ps_uv_settings_read(struct ps_arena *arena, const char *file,
     PS_AUTO_BUF struct ps_buf answer = PS_BUF_INIT(UV_TOML_MAX);
     PS_AUTO_FREE char *kept = NULL;
     PS_AUTO_FREE char *dir = ps_format("%s/uv", cache_dir);
-    PS_AUTO_FD int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct ps_error ignored = PS_ERROR_INIT;
-    struct stat st;
-    int rc = 0;
+    int rc = read_file(file, &text, err);
 
-    /* A link to it is fine: people keep such files elsewhere. */
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return ps_fail_errno(err, errno, "open '%s'", file);
-    if (!S_ISREG(st.st_mode))
-        return ps_fail(err, PS_EINVALID, "'%s' is not a regular file", file);
-    rc = ps_read_all(fd, &text, err);
     if (rc < 0)
-        return ps_context(err, "read '%s'", file);
+        return rc;
     kept = cache_path(cache_dir, file, ps_buf_str(&text));
     if (ps_read_file_at(AT_FDCWD, kept, &answer, &ignored) == PS_OK &&
         read_answer(arena, ps_buf_str(&answer), out, &ignored) == PS_OK)

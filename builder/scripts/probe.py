@@ -1,4 +1,5 @@
-# Asks an interpreter what it is.  Prints one JSON document.  Runs with the
+# Asks an interpreter what it is.  Prints one JSON document in one line, and
+# the tags of wheels that it takes, one a line, best first.  Runs with the
 # person's own interpreter and rights; the working directory must not be able
 # to slip a module in, so it leaves sys.path before anything is imported.
 import sys
@@ -49,7 +50,8 @@ json.dump(
         "pip_looked": [d for d in pip_dirs if d],
         "prefixes": sorted({sys.base_prefix, sys.base_exec_prefix, os.path.dirname(base)}),
         "site_dirs": [os.path.abspath(p) for p in sys.path if p and os.path.isdir(p)],
-        "tags": tags,
     },
     sys.stdout,
 )
+# There are a thousand of them, read at every run: as lines, which cost less.
+print("", *tags, sep="\n")
