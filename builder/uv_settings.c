@@ -73,15 +73,14 @@ static int read_answer(struct ps_arena *arena, struct ps_str text,
 }
 
 static int ask(const struct ps_python *python, const char *file,
-               const struct ps_cancel *cancel, struct ps_buf *answer,
-               struct ps_error *err)
+               struct ps_buf *answer, struct ps_error *err)
 {
     const char *const argv[] = {
         python->base_executable, "-I", "-c", ps_uv_settings_py, file,
         python->pip_wheel,       NULL
     };
 
-    return ps_process_output(argv, NULL, cancel, answer, err);
+    return ps_process_output(argv, NULL, NULL, answer, err);
 }
 
 /* A link to it is fine: people keep such files elsewhere. */
@@ -102,8 +101,7 @@ static int read_file(const char *file, struct ps_buf *text,
 
 int ps_uv_settings_read(struct ps_arena *arena, const char *file,
                         const struct ps_python *python, const char *cache_dir,
-                        const struct ps_cancel *cancel, struct ps_index *out,
-                        struct ps_error *err)
+                        struct ps_index *out, struct ps_error *err)
 {
     PS_AUTO_BUF struct ps_buf text = PS_BUF_INIT(UV_TOML_MAX);
     PS_AUTO_BUF struct ps_buf answer = PS_BUF_INIT(UV_TOML_MAX);
@@ -120,7 +118,7 @@ int ps_uv_settings_read(struct ps_arena *arena, const char *file,
         return PS_OK;
 
     ps_buf_clear(&answer);
-    rc = ask(python, file, cancel, &answer, err);
+    rc = ask(python, file, &answer, err);
     if (rc == PS_OK)
         rc = read_answer(arena, ps_buf_str(&answer), out, err);
     if (rc < 0)
