@@ -190,8 +190,8 @@ static int add_uv_settings(struct cli *cli, const struct ps_python *python,
 
     if (!file)
         return PS_OK;
-    rc = ps_uv_settings_read(&cli->arena, file, python, cli->dirs.cache,
-                             &cli->cancel, &found, err);
+    rc = ps_uv_settings_read(&cli->arena, file, python, cli->dirs.cache, &found,
+                             err);
     if (rc < 0)
         return rc;
     if (!index->index_url && !getenv("PIP_INDEX_URL"))

@@ -97,9 +97,8 @@ json_t *ps_index_identity(const struct ps_index *index);
  */
 PS_MUST_USE int ps_uv_settings_read(struct ps_arena *arena, const char *file,
                                     const struct ps_python *python,
-                                    const char *cache_dir,
-                                    const struct ps_cancel *cancel,
-                                    struct ps_index *out, struct ps_error *err);
+                                    const char *cache_dir, struct ps_index *out,
+                                    struct ps_error *err);
 
 /* [{name, sha256}...] for keys and records; caller decrefs. */
 json_t *ps_wheel_set_json(const struct ps_wheel_set *set);
