@@ -90,7 +90,8 @@ struct ps_tail {
 };
 ps_sink_fn ps_tail_sink; /* user: struct ps_tail */
 
-/* The last line that says something; in the arena; "" if there is none. */
+/* The last line that says why, else the last one that says something; in the
+ * arena; "" if there is none. */
 const char *ps_tail_last_line(struct ps_arena *arena, const struct ps_tail *t);
 
 /* The likely cause with its remedy, from the table of known ones; NULL. */

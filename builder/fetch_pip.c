@@ -14,6 +14,7 @@
 #include "pkgsync/mem.h"
 
 #define PIP_LIMIT_MS ((uint64_t)30 * 60 * 1000)
+#define PIP_LOG_MAX ((size_t)4 << 20)
 #define PIP_WHEEL_MAX (UINT64_C(64) << 20)
 
 void ps_args_release(struct ps_args *a)
@@ -123,8 +124,29 @@ static const char *missing_requirement(struct ps_arena *arena,
     return ps_arena_dup(arena, ps_str_trim(line));
 }
 
+/*
+ * Why an index was passed over is in pip's own log only: on its output a
+ * refused password looks like a package that does not exist.
+ */
+static bool index_refused(const char *log_path)
+{
+    static const char *const says_[] = { "401 Client Error",
+                                         "403 Client Error" };
+    PS_AUTO_BUF struct ps_buf text = PS_BUF_INIT(PIP_LOG_MAX);
+    struct ps_error ignored = PS_ERROR_INIT;
+
+    if (ps_read_file_at(AT_FDCWD, log_path, &text, &ignored) < 0)
+        return false;
+    for (size_t i = 0; i < sizeof(says_) / sizeof(says_[0]); i++) {
+        if (memmem(text.data, text.len, says_[i], strlen(says_[i])))
+            return true;
+    }
+    return false;
+}
+
 static int pip_failed(struct ps_arena *arena, const struct ps_fetch *f,
-                      const struct ps_tail *t, int status, struct ps_error *err)
+                      const struct ps_tail *t, const char *log_path, int status,
+                      struct ps_error *err)
 {
     static const struct {
         const char *says;
@@ -162,6 +184,12 @@ static int pip_failed(struct ps_arena *arena, const struct ps_fetch *f,
     for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
         if (!says(t, meanings[i].says))
             continue;
+        if (meanings[i].code == PS_ENOTFOUND && index_refused(log_path)) {
+            (void)ps_fail(err, PS_EAUTH, "pip download: %s", line);
+            return ps_hint(err, "the index refuses these credentials, or "
+                                "wants some: see pip's index-url and keyring "
+                                "settings");
+        }
         if (meanings[i].code == PS_ENOTFOUND && f->missing)
             *f->missing = missing_requirement(arena, t);
         (void)ps_fail(err, meanings[i].code, "pip download: %s", line);
@@ -184,7 +212,7 @@ void ps_args_add_index(struct ps_args *a, const struct ps_index *index)
 }
 
 static void pip_args(const struct ps_fetch *f, const char *pip,
-                     const char *dest, struct ps_args *a)
+                     const char *dest, const char *log_path, struct ps_args *a)
 {
     static const char *const fixed[] = {
         "--only-binary", ":all:",          "--disable-pip-version-check",
@@ -199,6 +227,8 @@ static void pip_args(const struct ps_fetch *f, const char *pip,
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
         ps_args_add(a, fixed[i]);
     ps_args_add(a, dest);
+    ps_args_add(a, "--log");
+    ps_args_add(a, log_path);
     ps_args_add_index(a, f->index);
     ps_args_add(a, "--");
     for (size_t i = 0; f->requirements[i]; i++)
@@ -210,6 +240,8 @@ int ps_pip_download(struct ps_arena *arena, const struct ps_fetch *f,
 {
     PS_AUTO_FREE struct ps_tail *tail = ps_calloc(1, sizeof(*tail));
     PS_AUTO_FREE char *program = NULL;
+    /* Hidden, so that it is not taken for a wheel; goes with `dest`. */
+    PS_AUTO_FREE char *log_path = ps_format("%s/.pip.log", dest);
     PS_CLEANUP(ps_args_release) struct ps_args a = { .items = NULL };
     struct ps_process_spec spec = {
         .cwd = dest,
@@ -224,7 +256,7 @@ int ps_pip_download(struct ps_arena *arena, const struct ps_fetch *f,
     if (rc < 0)
         return rc;
     program = ps_format("%s/pip", pip);
-    pip_args(f, program, dest, &a);
+    pip_args(f, program, dest, log_path, &a);
     spec.argv = a.items;
     tail->next = f->log;
     tail->next_user = f->log_user;
@@ -237,6 +269,6 @@ int ps_pip_download(struct ps_arena *arena, const struct ps_fetch *f,
                        "minutes",
                        (unsigned long long)(PIP_LIMIT_MS / 60000));
     if (result.exit_status != 0 || result.term_signal != 0)
-        return pip_failed(arena, f, tail, result.exit_status, err);
+        return pip_failed(arena, f, tail, log_path, result.exit_status, err);
     return PS_OK;
 }

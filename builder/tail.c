@@ -81,13 +81,54 @@ static bool is_noise(struct ps_str line)
     return false;
 }
 
+static bool is_name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || c == '_' || c == '.';
+}
+
+/*
+ * Lines that say why, wherever they stand: `pkg.SomeError: ...` of Python,
+ * `error: ...` of setuptools, cargo and pip, `file:3: error: ...` of
+ * compilers and meson.
+ */
+static bool is_reason(struct ps_str line)
+{
+    static const char *const ends[] = { "Error", "Exception", "error", "ERROR",
+                                        "Exit",  "Interrupt", "fatal" };
+    static const char *const inside[] = { ": error: ", ": ERROR: ",
+                                          ": fatal error: " };
+    size_t len = 0;
+    struct ps_str word;
+
+    for (size_t i = 0; i < PS_ARRAY_SIZE(inside); i++) {
+        if (memmem(line.data, line.len, inside[i], strlen(inside[i])))
+            return true;
+    }
+    while (len < line.len && is_name_char(line.data[len]))
+        len++;
+    if (len < line.len && line.data[len] != ':' && line.data[len] != '[')
+        return ps_str_starts(line, "CMake Error");
+    word = ps_str_first(line, len);
+    for (size_t i = 0; i < PS_ARRAY_SIZE(ends); i++) {
+        if (ps_str_ends(word, ends[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Farther up, an error may be one that the build got over. */
+#define REASON_LINES 60
+
 const char *ps_tail_last_line(struct ps_arena *arena, const struct ps_tail *t)
 {
+    struct ps_str last = { .len = 0 };
+    unsigned seen = 0;
     struct ps_str rest = { .data = t->data, .len = t->len };
     struct ps_str all = ps_str_trim(rest);
 
     rest = all;
-    while (rest.len > 0) {
+    while (rest.len > 0 && seen < REASON_LINES) {
         struct ps_str before;
         struct ps_str line;
 
@@ -102,10 +143,14 @@ const char *ps_tail_last_line(struct ps_arena *arena, const struct ps_tail *t)
         /* The margin that Python draws beside a group of exceptions. */
         if (ps_str_starts(line, "|"))
             line = ps_str_trim(ps_str_skip(line, 1));
-        if (!is_noise(line))
+        if (is_noise(line))
+            continue;
+        if (is_reason(line))
             return clean_line(arena, line);
+        if (seen++ == 0)
+            last = line;
     }
-    return clean_line(arena, all);
+    return clean_line(arena, seen > 0 ? last : all);
 }
 
 /*
@@ -147,6 +192,8 @@ static const struct known_cause {
       "(apt-get install build-essential python3-dev)" },
     { "error: linker `",
       "the linker '%s' is missing; install it (apt-get install gcc)" },
+    { "failed: [Errno 2] No such file or directory: '/tmp/pip-wheel-",
+      "the back-end did not write the wheel that it named" },
     { "No space left on device",
       "the build filled its disk; give it more with --disk-mb" },
     { "Unable to detect version",

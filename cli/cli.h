@@ -127,4 +127,8 @@ PS_MUST_USE int cli_job_id(const char *text, int64_t *out,
 /* Print bytes that a project wrote: control sequences are shown, not obeyed. */
 void cli_print_foreign(const char *data, size_t len);
 
+/* For a terminal: as it is, or, with control bytes, a copy in the arena that
+ * has '?' instead. */
+const char *cli_clean(struct cli *cli, const char *text);
+
 #endif

@@ -78,9 +78,10 @@ static void print_job(struct cli *cli, const struct ps_job *j)
     (void)printf("%6lld  %-9s  %-12s  %-12s  %s\n", (long long)j->id,
                  ps_job_state_name(j->state),
                  job_phase(j, error) ? job_phase(j, error) : "",
-                 cli_ago(&cli->arena, j->created_ms), job_source(cli, j));
+                 cli_ago(&cli->arena, j->created_ms),
+                 cli_clean(cli, job_source(cli, j)));
     if (message && j->state != PS_JOB_DONE)
-        (void)printf("        %s\n", message);
+        (void)printf("        %s\n", cli_clean(cli, message));
 }
 
 int cmd_jobs(struct cli *cli, struct ps_error *err)

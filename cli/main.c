@@ -111,7 +111,8 @@ int main(int argc, char **argv)
     }
     rc = run(&cli, argc, argv + 2, &err);
     if (rc < 0 && err.text[0])
-        (void)fprintf(stderr, "pkgsync %s: %s\n", cli.cmd->name, err.text);
+        (void)fprintf(stderr, "pkgsync %s: %s\n", cli.cmd->name,
+                      cli_clean(&cli, err.text));
     cli_release(&cli);
     return ps_code_exit_status(rc);
 }

@@ -74,3 +74,17 @@ void cli_print_foreign(const char *data, size_t len)
             (void)printf("\\x%02x", c);
     }
 }
+
+const char *cli_clean(struct cli *cli, const char *text)
+{
+    char *copy = NULL;
+
+    for (const char *p = text; *p; p++) {
+        if ((unsigned char)*p >= 0x20 && *p != 0x7f)
+            continue;
+        if (!copy)
+            copy = ps_arena_format(&cli->arena, "%s", text);
+        copy[p - text] = '?';
+    }
+    return copy ? copy : text;
+}

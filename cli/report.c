@@ -53,11 +53,12 @@ static json_t *wheel_json(const struct ps_wheel_result *r)
         (json_int_t)r->wall_ms, "error", error_json(r));
 }
 
-static void print_failure(const struct ps_wheel_result *r)
+static void print_failure(struct cli *cli, const struct ps_wheel_result *r)
 {
-    (void)fprintf(stderr, "pkgsync wheel: %s: %s\n", r->source, r->error.text);
+    (void)fprintf(stderr, "pkgsync wheel: %s: %s\n", cli_clean(cli, r->source),
+                  cli_clean(cli, r->error.text));
     if (r->cause)
-        (void)fprintf(stderr, "  likely cause: %s\n", r->cause);
+        (void)fprintf(stderr, "  likely cause: %s\n", cli_clean(cli, r->cause));
     if (r->phase && r->job)
         (void)fprintf(stderr, "  phase: %s\n", r->phase);
     if (r->log && r->job)
@@ -155,7 +156,7 @@ int report_wheels(struct cli *cli, struct ps_wheel_result *results,
         if (failed && interrupted && r->error.code == PS_ECANCELED)
             unfinished++;
         else if (failed)
-            print_failure(r);
+            print_failure(cli, r);
         else if (!cli_flag(cli, "json"))
             print_wheel(cli, r);
     }

@@ -166,8 +166,10 @@ def requires(backend, paths, settings):
     hooks = load(backend, json.loads(paths))
     hook = getattr(hooks, "get_requires_for_build_wheel", None)
     value = hook(json.loads(settings)) if hook else []
-    if not all(isinstance(v, str) for v in value):
-        fail("get_requires_for_build_wheel must return strings (PEP 517)")
+    if not isinstance(value, (list, tuple)) or not all(
+        isinstance(v, str) for v in value
+    ):
+        fail("get_requires_for_build_wheel must return a list of strings (PEP 517)")
     answer({"requires": list(value)})
 
 

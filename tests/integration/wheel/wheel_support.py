@@ -233,7 +233,8 @@ class WheelTest(unittest.TestCase):
         error = {}
         if result.out:
             error = result.one["error"]
-            self.assertIn(error["message"], result.err)
+            self.assertIn("".join(c if c.isprintable() else "?"
+                                  for c in error["message"]), result.err)
             if code:
                 self.assertEqual(error["code"], code, str(result))
         return error
