@@ -85,10 +85,10 @@ class Bench:
         self.env["UV_CACHE_DIR"] = str(tmp / "uv-cache")
         self.env["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
         self.env.pop("VIRTUAL_ENV", None)
-        self.check_env()
+        self.hand_index_on()
 
-    def check_env(self):
-        """uv knows nothing of pip's settings: hand the index on."""
+    def hand_index_on(self):
+        """To uv, which knows nothing of pip's settings."""
         for name, other in (("index-url", "UV_DEFAULT_INDEX"),
                             ("cert", "SSL_CERT_FILE")):
             for section in ("global", "download"):
