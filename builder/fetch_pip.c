@@ -72,7 +72,9 @@ static int unpack_pip(const struct ps_python *python, const char *cache_dir,
         rc = ps_fail_errno(err, errno, "rename '%s'", temp);
     if (temp)
         (void)!ps_remove_tree_at(AT_FDCWD, temp, &ignored);
-    return rc < 0 ? ps_context(err, "unpack '%s'", python->pip_wheel) : PS_OK;
+    return rc < 0 ? ps_context(err, "unpack '%s' into '%s'", python->pip_wheel,
+                               parent)
+                  : PS_OK;
 }
 
 int ps_fetch_pip(struct ps_arena *arena, const struct ps_python *python,
@@ -110,14 +112,14 @@ static bool says(const struct ps_tail *t, const char *text)
 static const char *missing_requirement(struct ps_arena *arena,
                                        const struct ps_tail *t)
 {
-    static const char says_[] = "No matching distribution found for ";
-    const char *at = memmem(t->data, t->len, says_, strlen(says_));
+    static const char phrase[] = "No matching distribution found for ";
+    const char *at = memmem(t->data, t->len, phrase, strlen(phrase));
     struct ps_str rest;
     struct ps_str line;
 
     if (!at)
         return NULL;
-    at += strlen(says_);
+    at += strlen(phrase);
     rest =
         (struct ps_str){ .data = at, .len = t->len - (size_t)(at - t->data) };
     (void)ps_str_cut(&rest, '\n', &line);
@@ -130,15 +132,15 @@ static const char *missing_requirement(struct ps_arena *arena,
  */
 static bool index_refused(const char *log_path)
 {
-    static const char *const says_[] = { "401 Client Error",
-                                         "403 Client Error" };
+    static const char *const refusals[] = { "401 Client Error",
+                                            "403 Client Error" };
     PS_AUTO_BUF struct ps_buf text = PS_BUF_INIT(PIP_LOG_MAX);
     struct ps_error ignored = PS_ERROR_INIT;
 
     if (ps_read_file_at(AT_FDCWD, log_path, &text, &ignored) < 0)
         return false;
-    for (size_t i = 0; i < sizeof(says_) / sizeof(says_[0]); i++) {
-        if (memmem(text.data, text.len, says_[i], strlen(says_[i])))
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        if (memmem(text.data, text.len, refusals[i], strlen(refusals[i])))
             return true;
     }
     return false;

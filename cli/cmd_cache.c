@@ -127,6 +127,7 @@ static int prune(struct cli *cli, struct ps_error *err)
     uint64_t days = ps_config_number(cli->config, "older-than");
     uint64_t before_ms = ps_now_ms() - days * 86400 * 1000;
     PS_AUTO_FREE char *logs = ps_format("%s/logs", cli->dirs.state);
+    PS_AUTO_FREE char *records = ps_format("%s/records", cli->dirs.state);
     uint64_t removed = 0;
     size_t jobs = 0;
     int rc = PS_OK;
@@ -139,6 +140,8 @@ static int prune(struct cli *cli, struct ps_error *err)
     }
     if (rc == PS_OK)
         rc = prune_dir(logs, (int64_t)(before_ms / 1000), &removed, err);
+    if (rc == PS_OK)
+        rc = prune_dir(records, (int64_t)(before_ms / 1000), &removed, err);
     if (rc == PS_OK)
         rc = cli_open_queue(cli, err);
     if (rc == PS_OK)

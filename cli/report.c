@@ -102,9 +102,11 @@ static int copy_out(const struct ps_wheel_result *r, const char *dir,
     if (rc == PS_OK &&
         (fchmod(to_fd, 0644) < 0 || fsync(to_fd) < 0 || rename(temp, to) < 0))
         rc = ps_fail_errno(err, errno, "write '%s'", to);
-    if (rc < 0)
+    if (rc < 0) {
         (void)unlink(temp);
-    return rc;
+        return ps_context(err, "copy to '%s'", to);
+    }
+    return PS_OK;
 }
 
 static int copy_all_out(struct cli *cli, struct ps_wheel_result *results,

@@ -183,28 +183,6 @@ static char *make_record(struct ps_work *w, const struct ps_claim *claim,
     return ps_build_record_json(&record, &text, err) < 0 ? NULL : text;
 }
 
-static int put_record(struct ps_work *w, const struct ps_sha256 *build_key,
-                      const char *text, struct ps_error *err)
-{
-    struct ps_store *stores[2] = { w->p->o->local, w->p->o->store };
-    PS_AUTO_FREE char *key = NULL;
-    char hex[PS_SHA256_HEX_SIZE];
-
-    ps_sha256_hex(build_key, hex);
-    key = ps_format("builds/%s.json", hex);
-    for (size_t i = 0; i < 2; i++) {
-        int rc = 0;
-
-        if (!stores[i] || (i == 1 && stores[1] == stores[0]))
-            continue;
-        rc = ps_store_put_bytes(stores[i], key, "application/json", text,
-                                strlen(text), &w->beat->cancel, NULL, err);
-        if (rc < 0)
-            return rc;
-    }
-    return PS_OK;
-}
-
 /* Requirements that have no wheel are built first, one after the other. */
 static int prepare(struct ps_work *w, struct ps_prepared *prepared,
                    struct ps_error *err)
@@ -260,7 +238,8 @@ static int build_in(struct ps_work *w, const struct ps_claim *claim,
     }
     if (rc == PS_OK) {
         record = make_record(w, claim, &prepared, &build_key, &wheel, err);
-        rc = record ? PS_OK : err->code;
+        rc = record ? ps_work_keep_record(w, &build_key, record, err)
+                    : err->code;
     }
     w->result.phase = w->failure.phase;
     w->result.cause = w->failure.cause;
@@ -270,8 +249,7 @@ static int build_in(struct ps_work *w, const struct ps_claim *claim,
                                  .size = wheel.size,
                                  .name = ps_arena_strdup(&w->arena,
                                                          wheel.file_name) };
-    rc = ps_queue_built(w->p->o->queue, claim->job, claim->epoch, out, err);
-    return rc < 0 || !record ? rc : put_record(w, &build_key, record, err);
+    return ps_queue_built(w->p->o->queue, claim->job, claim->epoch, out, err);
 }
 
 /* Where this claim begins: at a wheel that an earlier run built, or not. */

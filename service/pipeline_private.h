@@ -112,6 +112,12 @@ PS_MUST_USE int ps_work_keep(struct ps_work *w, int dir, const char *file_name,
                              const struct ps_sha256 *sha256, uint64_t size,
                              struct ps_error *err);
 
+/* Put the build record into the local store; it follows the wheel from there
+ * when that is uploaded. */
+PS_MUST_USE int ps_work_keep_record(struct ps_work *w,
+                                    const struct ps_sha256 *build_key,
+                                    const char *text, struct ps_error *err);
+
 /* Do a claimed job and end it in the queue. */
 PS_MUST_USE int ps_work_run(struct ps_work *w, const struct ps_claim *claim,
                             struct ps_error *err);

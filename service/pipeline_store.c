@@ -14,6 +14,8 @@
 
 #define WHEEL_MAX (UINT64_C(4) << 30)
 #define WHEEL_TYPE "application/zip"
+#define RECORD_MAX ((size_t)1024 * 1024)
+#define RECORD_TYPE "application/json"
 
 static const struct ps_cancel *token(const struct ps_work *w)
 {
@@ -46,6 +48,57 @@ int ps_work_keep(struct ps_work *w, int dir, const char *file_name,
     object.fd = fd;
     return ps_store_put(w->p->o->local, &object, NULL, NULL, token(w), NULL,
                         err);
+}
+
+/*
+ * Which record belongs to a request: <state>/records/<request key> holds the
+ * build key, which an upload by a later run does not know.
+ */
+static char *record_note(const struct ps_work *w)
+{
+    char hex[PS_SHA256_HEX_SIZE];
+
+    ps_sha256_hex(&w->key, hex);
+    return ps_format("%s/records/%s", w->p->o->dirs->state, hex);
+}
+
+int ps_work_keep_record(struct ps_work *w, const struct ps_sha256 *build_key,
+                        const char *text, struct ps_error *err)
+{
+    PS_AUTO_FREE char *dir = ps_format("%s/records", w->p->o->dirs->state);
+    PS_AUTO_FREE char *note = record_note(w);
+    PS_AUTO_FREE char *key = NULL;
+    char hex[PS_SHA256_HEX_SIZE];
+    int rc = PS_OK;
+
+    ps_sha256_hex(build_key, hex);
+    key = ps_format("builds/%s.json", hex);
+    rc = ps_store_put_bytes(w->p->o->local, key, RECORD_TYPE, text,
+                            strlen(text), token(w), NULL, err);
+    if (rc == PS_OK)
+        rc = ps_mkdirs(dir, 0700, err);
+    if (rc == PS_OK)
+        rc = ps_write_file_at(AT_FDCWD, note, key, strlen(key), 0600, err);
+    return rc;
+}
+
+/* After the wheel: a record never names what is not there. */
+static int upload_record(struct ps_work *w, struct ps_error *err)
+{
+    PS_AUTO_FREE char *note = record_note(w);
+    PS_AUTO_BUF struct ps_buf key = PS_BUF_INIT(RECORD_MAX);
+    PS_AUTO_BUF struct ps_buf text = PS_BUF_INIT(RECORD_MAX);
+    PS_AUTO_FREE char *name = NULL;
+    struct ps_error none = PS_ERROR_INIT;
+
+    /* A wheel that came from a store has its record there. */
+    if (ps_read_file_at(AT_FDCWD, note, &key, &none) < 0)
+        return PS_OK;
+    name = ps_str_dup(ps_buf_str(&key));
+    if (ps_read_file_at(AT_FDCWD, local_path(w, name), &text, &none) < 0)
+        return PS_OK;
+    return ps_store_put_bytes(w->p->o->store, name, RECORD_TYPE, text.data,
+                              text.len, token(w), NULL, err);
 }
 
 static void on_upload(uint64_t done, uint64_t total, void *user)
@@ -128,8 +181,11 @@ static int ensure_uploaded(struct ps_work *w, const char *key,
     /* A wheel just built is new: asking first would cost a round trip. */
     if (!w->beat)
         rc = ps_store_stat(store, key, token(w), &info, err);
-    if (rc == PS_OK && (!info.exists || info.size != a->size))
+    if (rc == PS_OK && (!info.exists || info.size != a->size)) {
         rc = upload(w, key, local_path(w, key), a, err);
+        if (rc == PS_OK)
+            rc = upload_record(w, err);
+    }
     return rc < 0 ? ps_context(err, "upload to '%s'", ps_store_location(store))
                   : PS_OK;
 }

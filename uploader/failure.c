@@ -107,8 +107,10 @@ static int fail_expired(struct ps_error *err, const struct ps_failed_try *f,
     ps_rfc3339(f->now_s + f->skew_s, theirs);
     return ps_fail(err, f->code,
                    "%s: '%s' says that a new grant has expired too: %s; our "
-                   "clock says %s, the server's %s; renew the credentials",
-                   f->what, url, answer, ours, theirs);
+                   "clock says %s, the server's %s; set this machine's clock, "
+                   "if they differ, or renew the credentials",
+                   f->what, url, answer, ours,
+                   f->s3->server_time[0] ? f->s3->server_time : theirs);
 }
 
 static int fail_plain(struct ps_error *err, const struct ps_failed_try *f,
