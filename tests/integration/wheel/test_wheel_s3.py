@@ -7,7 +7,6 @@ import hashlib
 import json
 import pathlib
 import re
-import shutil
 import sys
 import time
 import unittest
@@ -60,7 +59,6 @@ class S3(ws.WheelTest):
         now = "".join(p.read_text()
                       for p in (self.state / "logs").iterdir())
         self.assertEqual(now.count("== build\n"), text.count("== build\n"))
-        self.assertEqual(now.count("== build\n"), 1)
         self.assertTrue(result.one["uploaded"])
         names = sorted(self.stub.objects())
         self.assertEqual(len(names), 2, names)
@@ -176,24 +174,23 @@ class S3(ws.WheelTest):
     def test_clocks_that_differ(self):
         """Corrected with the server's date, and told where it has none."""
         self.stub.config(clock_offset_s=7200)
-        first = self.project("first")
-        self.build(*self.flags, first)
-        shutil.rmtree(self.state)
+        self.build(*self.flags, self.project("first"))
+        for offset, code in ((-7200, "CLOCK"), (7200, "EXPIRED")):
+            self.stub.reset()
+            self.stub.config(clock_offset_s=offset, date_header=False)
+            path, error = self.refused(ws.TRY_LATER)
+            self.assertEqual(error["code"], code)
+            self.two_hours_apart(error["message"])
         self.stub.reset()
-        self.stub.config(clock_offset_s=7200, date_header=False)
-        path, error = self.refused(ws.TRY_LATER)
-        print(error)
-        self.assertEqual(error["code"], "CLOCK")
-        # Both times, two hours apart.
-        times = re.findall(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
-                           error["message"])
-        self.assertEqual(len(times), 2, error["message"])
+        self.uploads_later(path)
+
+    def two_hours_apart(self, message):
+        times = re.findall(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", message)
+        self.assertEqual(len(times), 2, message)
         one, two = (datetime.datetime.strptime(t, "%Y-%m-%dT%H:%M:%SZ")
                     for t in times)
         self.assertAlmostEqual(abs((one - two).total_seconds()), 7200,
-                               delta=30)
-        self.stub.reset()
-        self.uploads_later(path)
+                               delta=30, msg=message)
 
     def test_a_server_that_is_gone(self):
         gone = "http://127.0.0.1:%d" % ws.free_port()
