@@ -23,9 +23,12 @@
 #include "failure.h"
 #include "pkgsync/clock.h"
 #include "pkgsync/mem.h"
+#include "pkgsync/util.h"
 #include "s3_error.h"
 
 #define STALL_LIMIT_MS 30000
+/* Of a host that never answered, whose name or port is probably wrong. */
+#define UNREACHED_TRIES 7U
 #define MAX_TRIES 10
 #define BASE_DELAY_MS 100
 #define PROGRESS_EVERY_MS 100
@@ -54,6 +57,7 @@ struct transfer {
 
     unsigned tries;
     unsigned failures; /* tries that were followed by a wait */
+    bool was_reached;  /* by this transfer, once at least */
     bool had_new_grant;
     bool had_once;
     bool exists_already;
@@ -226,8 +230,19 @@ static bool grant_was_past(const struct transfer *t, int64_t now_s)
     return t->grant.expires_ms != 0 && now_s + t->skew_s >= end_s;
 }
 
+/* Nobody listens there, or nobody has that name. */
+static bool was_reached(CURLcode code)
+{
+    return code != CURLE_COULDNT_CONNECT &&
+           code != CURLE_COULDNT_RESOLVE_HOST &&
+           code != CURLE_COULDNT_RESOLVE_PROXY;
+}
+
 static bool may_try_again(struct transfer *t, enum ps_retry_action action)
 {
+    unsigned max_tries = t->was_reached
+                             ? t->uploader->max_tries
+                             : PS_MIN(t->uploader->max_tries, UNREACHED_TRIES);
     bool *used = NULL;
 
     if (action == PS_RETRY_NEW_GRANT)
@@ -236,7 +251,7 @@ static bool may_try_again(struct transfer *t, enum ps_retry_action action)
         used = &t->had_once;
     else if (action != PS_RETRY_AGAIN)
         return false;
-    if ((used && *used) || t->tries >= t->uploader->max_tries)
+    if ((used && *used) || t->tries >= max_tries)
         return false;
     if (used)
         *used = true;
@@ -264,6 +279,7 @@ static int transfer_judge(struct transfer *t, struct ps_error *err)
     if (x->failure.code)
         return fail_own(t, err);
 
+    t->was_reached = t->was_reached || was_reached(x->curl_code);
     t->skew_s = skew_of(&x->answer, now_s, t->skew_s);
     ps_s3_error_parse(ps_buf_str(&x->error_body), &s3);
     /* An error may come, and the connection break, before all is sent. */

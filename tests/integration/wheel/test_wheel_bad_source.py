@@ -3,7 +3,6 @@
 
 import http.server
 import os
-import threading
 import time
 import unittest
 
@@ -195,16 +194,10 @@ def get_requires_for_build_wheel(config_settings=None):
             def log_message(self, *args):
                 pass
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        self.addCleanup(server.server_close)
-        self.addCleanup(thread.join)
-        self.addCleanup(server.shutdown)
+        url = self.serve(self.tmp, Handler)
         result = self.pkgsync(
             "wheel", "--quiet", "--python", ws.PYTHON, "--index-url",
-            "http://127.0.0.1:%d/simple" % server.server_address[1],
-            self.setuptools_project())
+            url + "/simple", self.setuptools_project())
         self.assertEqual(result.status, ws.AUTH, str(result))
         self.assertEqual(len(result.messages), 1, str(result))
         self.assertIn("credentials", result.err)

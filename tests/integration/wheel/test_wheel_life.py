@@ -77,14 +77,25 @@ class Beside(ws.WheelTest):
                                          "three-1.0-py3-none-any.whl"])
 
     def test_builds_run_in_parallel(self):
-        sources = [self.project("p%d" % i, more=SLOW) for i in range(4)]
-        logs = [self.log_says(i + 1, "slow now") for i in range(4)]
-        ended = [self.log_says(i + 1, "slow no more") for i in range(4)]
+        """None of them ends by itself, so the last runs beside the rest."""
+        sources = [self.project("p%d" % i, more=HANG) for i in range(4)]
+        logs = [self.log_says(i + 1, "hanging now") for i in range(4)]
         run = self.start("-j", "4", *sources)
-        self.wait_for("four builds at once", lambda: all(
-            begun() and not end() for begun, end in zip(logs, ended)))
+        self.wait_for("four builds at once",
+                      lambda: all(begun() for begun in logs))
+        run.send_signal(signal.SIGINT)
         result = self.finish(run)
-        self.assertEqual(result.status, 0, str(result))
+        self.assertEqual(result.status, ws.INTERRUPTED, str(result))
+        self.assertIn("4 unfinished", result.err)
+
+    def test_not_more_than_asked_run_at_once(self):
+        sources = [self.project("p%d" % i, more=HANG) for i in range(2)]
+        run = self.start("-j", "1", *sources)
+        self.wait_for("the first", self.log_says(1, "hanging now"))
+        time.sleep(1)
+        self.assertEqual(len(list((self.state / "logs").iterdir())), 1)
+        run.send_signal(signal.SIGINT)
+        self.assertEqual(self.finish(run).status, ws.INTERRUPTED)
 
 
 class Killed(ws.WheelTest):

@@ -2,6 +2,7 @@
 """Every kind of source that can be named, built for real."""
 
 import hashlib
+import http.server
 import json
 import os
 import subprocess
@@ -185,6 +186,24 @@ class Sources(ws.WheelTest):
         port = ws.free_port()
         self.fails(ws.UNREACHABLE, "git+http://127.0.0.1:%d/x.git" % port,
                    says="127.0.0.1:%d" % port, timeout=30)
+
+    def test_a_git_server_that_refuses_credentials_is_named(self):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", 'Basic realm="x"')
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        url = self.serve(self.tmp, Handler)
+        error = self.fails(
+            ws.AUTH, "git+%s/x.git" % url.replace("://", "://me:s3cret@"),
+            says=[url.partition("://")[2]])
+        self.assertNotIn("s3cret", json.dumps(error))
+        self.fails(ws.AUTH, "git+%s/x.git" % url)
 
     def test_a_url_shows_no_password(self):
         port = ws.free_port()

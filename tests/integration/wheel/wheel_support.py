@@ -12,7 +12,6 @@ import http.server
 import json
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import subprocess
@@ -106,7 +105,6 @@ version = "%(version)s"
 py-modules = ["%(module)s"]
 """
 
-opener = None  # straight to loopback, see main()
 warm = None  # the cache that tests share, unless they want one of their own
 
 
@@ -301,16 +299,18 @@ class WheelTest(unittest.TestCase):
 
     # Servers.
 
-    def serve(self, directory):
-        """A web server for a directory; its address."""
-        class Handler(http.server.SimpleHTTPRequestHandler):
+    def serve(self, directory, handler=None):
+        """A web server, for a directory if it has no handler of its own; its
+        address."""
+        class Files(http.server.SimpleHTTPRequestHandler):
             def __init__(self, *args):
                 super().__init__(*args, directory=str(directory))
 
             def log_message(self, *args):
                 pass
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0),
+                                                 handler or Files)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
 

@@ -9,7 +9,8 @@
  *
  * Retries with full jitter (0.1 s to 20 s, 10 tries) on 408, 429, 5xx, resets,
  * stalls and 409; asks for a new grant when one has expired; never retries
- * another 4xx; never follows a redirect.  Memory does not grow with the size
+ * another 4xx; never follows a redirect.  A host that cannot be reached at all
+ * is given up after 7 tries, some seconds.  Memory does not grow with the size
  * of the file.
  */
 #ifndef PKGSYNC_UPLOADER_H
