@@ -213,6 +213,7 @@ static int ask_backend(struct ps_arena *arena, const struct ps_build *b,
         .wall_limit_ms = b->limits.wall_limit_ms
                              ? PS_MIN(b->limits.wall_limit_ms, HOOK_LIMIT_MS)
                              : HOOK_LIMIT_MS,
+        .network = b->network,
         .log = ps_tail_sink,
         .log_user = tail,
         .scratch = b->cache_dir,
@@ -229,7 +230,7 @@ static int ask_backend(struct ps_arena *arena, const struct ps_build *b,
     tail->next_user = b->user;
     rc = ps_driver_run(&call, b->cancel, answer, err);
     if (rc == PS_EBUILD || rc == PS_ELIMIT) {
-        b->failure->cause = ps_build_cause(arena, tail);
+        b->failure->cause = ps_build_cause(arena, tail, b->network);
         return ps_context(err, "back-end '%s' cannot say what it needs",
                           p->project.backend);
     }
@@ -351,7 +352,7 @@ static int run_pip_wheel(struct ps_arena *arena, const struct ps_build *b,
         rc = ps_fail(err, PS_EBUILD, "back-end '%s' failed: %s",
                      p->project.backend, ps_tail_last_line(arena, tail));
     if (rc < 0)
-        b->failure->cause = ps_build_cause(arena, tail);
+        b->failure->cause = ps_build_cause(arena, tail, b->network);
     return rc;
 }
 

@@ -41,6 +41,7 @@ struct ps_driver_call {
     const char *cwd;
     const struct ps_mounts *mounts;
     uint64_t wall_limit_ms;
+    bool network;
     ps_sink_fn *log; /* Optional */
     void *log_user;
     const char *scratch; /* host directory for temporary ones */
@@ -94,7 +95,9 @@ ps_sink_fn ps_tail_sink; /* user: struct ps_tail */
  * arena; "" if there is none. */
 const char *ps_tail_last_line(struct ps_arena *arena, const struct ps_tail *t);
 
-/* The likely cause with its remedy, from the table of known ones; NULL. */
-const char *ps_build_cause(struct ps_arena *arena, const struct ps_tail *t);
+/* The likely cause with its remedy, from the table of known ones; NULL.
+ * has_network: the remedy --network was given already. */
+const char *ps_build_cause(struct ps_arena *arena, const struct ps_tail *t,
+                           bool has_network);
 
 #endif

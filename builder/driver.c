@@ -150,6 +150,7 @@ static int run_and_read(const struct ps_driver_call *call,
         .out_max_bytes = ANSWER_MAX,
         .out_max_files = 1,
         .wall_limit_ms = call->wall_limit_ms,
+        .network = call->network,
         .sink = ps_tail_sink,
         .sink_user = tail,
     };

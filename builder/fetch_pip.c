@@ -56,6 +56,7 @@ static int unpack_pip(const struct ps_python *python, const char *cache_dir,
     if (rc == PS_OK) {
         const char *const argv[] = { python->base_executable,
                                      "-I",
+                                     "-S",
                                      ps_arena_format(&arena, "%s/driver.py",
                                                      driver),
                                      "unpack",
@@ -223,7 +224,9 @@ static void pip_args(const struct ps_fetch *f, const char *pip,
     };
 
     ps_args_add(a, f->python->base_executable);
+    /* Nothing of an environment gets to run here: no .pth, no sitecustomize. */
     ps_args_add(a, "-I");
+    ps_args_add(a, "-S");
     ps_args_add(a, pip);
     ps_args_add(a, "download");
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)

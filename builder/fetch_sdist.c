@@ -56,6 +56,7 @@ static int find(struct ps_arena *arena, const struct ps_fetch *f,
     env = environment_with_pip(arena, pip);
     ps_args_add(&args, f->python->base_executable);
     ps_args_add(&args, "-I");
+    ps_args_add(&args, "-S");
     ps_args_add(&args, "-c");
     ps_args_add(&args, ps_find_sdist_py);
     ps_args_add(&args, dest);

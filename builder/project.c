@@ -40,7 +40,8 @@ static int check_legacy(int root, const char *path, struct ps_error *err)
         return PS_OK;
     return ps_fail(err, PS_EINVALID,
                    "'%s' is not a Python project: it has neither "
-                   "pyproject.toml nor setup.py; name the directory that does",
+                   "pyproject.toml nor setup.py; name the directory that does "
+                   "(#subdirectory=DIR in a repository or an sdist)",
                    path);
 }
 
@@ -163,23 +164,29 @@ int ps_project_read(struct ps_arena *arena, const char *root,
     struct ps_project p = { .include = none,
                             .exclude = none,
                             .backend_path = none };
+    /* A person knows the source they named, not the copy of it. */
+    const char *shown = with->display ? with->display : root;
     struct stat st;
     int rc = ps_open_dir(root, false, &dir, err);
 
+    if (rc == PS_ENOTFOUND && with->subdirectory)
+        return ps_fail(err, rc, "'%s' has no directory '%s'", shown,
+                       with->subdirectory);
     if (rc < 0)
         return rc;
     if (fstatat(dir, "pyproject.toml", &st, AT_SYMLINK_NOFOLLOW) < 0) {
         if (errno != ENOENT)
-            return ps_fail_errno(err, errno, "stat '%s/pyproject.toml'", root);
+            return ps_fail_errno(err, errno, "stat '%s/pyproject.toml'", shown);
         use_legacy(arena, &p);
         *out = p;
-        return check_legacy(dir, root, err);
+        return check_legacy(dir, shown, err);
     }
     rc = ps_read_file_at(dir, "pyproject.toml", &text, err);
     if (rc == PS_OK)
         rc = parsed(arena, dir, ps_buf_str(&text), with, &answer, err);
     if (rc < 0)
-        return ps_context(err, "%s/pyproject.toml", root);
+        return with->display ? ps_context(err, "pyproject.toml")
+                             : ps_context(err, "%s/pyproject.toml", root);
     p.has_pyproject = true;
     take_answer(arena, answer, &p);
     *out = p;

@@ -78,7 +78,7 @@ static char *cache_path(const char *program, const char *cache_dir)
 {
     PS_AUTO_BUF struct ps_buf facts = PS_BUF_INIT(ANSWER_MAX);
     PS_AUTO_FREE char *dir = ps_strdup(program);
-    const char *path = getenv("PYTHONPATH");
+    const char *home = getenv("HOME"); /* of the user's own packages */
     char hex[PS_SHA256_HEX_SIZE];
     struct ps_sha256 digest;
     char *slash = strrchr(dir, '/');
@@ -88,7 +88,7 @@ static char *cache_path(const char *program, const char *cache_dir)
     if (slash)
         *slash = '\0';
     ps_buf_addf(&facts, "%s\n%s\n%s\n", PKGSYNC_VERSION, ps_probe_py,
-                path ? path : "");
+                home ? home : "");
     add_stat(&facts, program);
     for (size_t i = 0; i < 2; i++) {
         PS_AUTO_FREE char *cfg =
@@ -104,7 +104,7 @@ static char *cache_path(const char *program, const char *cache_dir)
 static int ask(const char *program, const struct ps_cancel *cancel,
                struct ps_buf *answer, struct ps_error *err)
 {
-    const char *const argv[] = { program, "-c", ps_probe_py, NULL };
+    const char *const argv[] = { program, "-I", "-S", "-c", ps_probe_py, NULL };
     int rc = ps_process_output(argv, NULL, cancel, answer, err);
 
     return rc < 0 ? ps_context(err, "ask the interpreter '%s'", program)

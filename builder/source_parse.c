@@ -121,10 +121,12 @@ static int parse_directory(struct ps_arena *arena,
                            struct ps_error *err)
 {
     if (is_bare_repository(s->path) && !has_entry(s->path, "setup.py", S_IFREG))
-        return parse_git(
-            arena,
-            ps_str_from(ps_arena_format(arena, "git+file://%s", s->path)), s,
-            err);
+        return parse_git(arena,
+                         ps_str_from(ps_arena_format(
+                             arena, "git+file://%s%s%s", s->path,
+                             s->subdirectory ? "#subdirectory=" : "",
+                             s->subdirectory ? s->subdirectory : "")),
+                         s, err);
     s->name = ps_editable_at(arena, python, s->path);
     s->kind = s->name ? PS_SOURCE_EDITABLE : PS_SOURCE_DIRECTORY;
     return PS_OK;
@@ -138,6 +140,11 @@ static int parse_path(struct ps_arena *arena, const char *path,
     struct stat st;
     int rc = ps_real_path(path, &real, err);
 
+    if (rc == PS_ENOTFOUND)
+        return ps_fail(err, rc,
+                       "there is no '%s'; name a directory, an sdist, a git+ "
+                       "URL or an editable install",
+                       path);
     if (rc < 0)
         return rc;
     s->path = ps_arena_strdup(arena, real);
@@ -216,6 +223,30 @@ static const char *absolute(struct ps_arena *arena, const char *cwd,
                : ps_arena_format(arena, "%s/%.*s", cwd, PS_STR_FMT(path));
 }
 
+/* What looks like an address and names no file, with the form to write. */
+static int check_missing(struct ps_str given, const char *full,
+                         struct ps_error *err)
+{
+    struct ps_str rest = given;
+    struct ps_str before;
+
+    if (access(full, F_OK) == 0)
+        return PS_OK;
+    if (memmem(given.data, given.len, "://", 3))
+        return ps_fail(err, PS_EINVALID,
+                       "'%.*s': of addresses, git+https://, git+ssh:// and "
+                       "git+file:// name repositories and https:// names an "
+                       "sdist",
+                       PS_STR_FMT(given));
+    if (ps_str_cut(&rest, ':', &before) &&
+        memchr(before.data, '@', before.len) && rest.len > 0)
+        return ps_fail(err, PS_EINVALID,
+                       "'%.*s' is git's short form of an ssh address; write "
+                       "git+ssh://%.*s/%.*s",
+                       PS_STR_FMT(given), PS_STR_FMT(before), PS_STR_FMT(rest));
+    return PS_OK;
+}
+
 /* A path, perhaps with a fragment, or the name of an editable install. */
 static int parse_local(struct ps_arena *arena, struct ps_str given,
                        const char *cwd, const struct ps_python *python,
@@ -232,6 +263,8 @@ static int parse_local(struct ps_arena *arena, struct ps_str given,
         (void)ps_str_cut(&fragment, '#', &path);
         full = absolute(arena, cwd, path);
     }
+    if (check_missing(path, full, err) < 0)
+        return err->code;
     text = ps_arena_dup(arena, path);
     return looks_like_path(text)
                ? parse_path(arena, full, fragment, python, s, err)

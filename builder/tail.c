@@ -231,13 +231,47 @@ static const char *fill_cause(struct ps_arena *arena,
                                                   : "");
 }
 
-const char *ps_build_cause(struct ps_arena *arena, const struct ps_tail *t)
+/* "m.c:3:5: error: ...": what the compiler said first; NULL. */
+static const char *compiler_error(struct ps_arena *arena,
+                                  const struct ps_tail *t)
 {
+    static const char *const says[] = { ": error: ", ": fatal error: " };
+    struct ps_str rest = { .data = t->data, .len = t->len };
+    bool more = true;
+
+    while (more) {
+        struct ps_str line;
+
+        more = ps_str_cut(&rest, '\n', &line);
+        line = ps_str_trim(line);
+        for (size_t i = 0; i < PS_ARRAY_SIZE(says); i++) {
+            /* Of a source file: the name before the colon has an ending. */
+            if (memmem(line.data, line.len, says[i], strlen(says[i])) &&
+                memchr(line.data, '.', line.len) && line.data[0] != '[')
+                return ps_arena_format(arena, "the compiler says: %s",
+                                       clean_line(arena, line));
+        }
+    }
+    return NULL;
+}
+
+const char *ps_build_cause(struct ps_arena *arena, const struct ps_tail *t,
+                           bool has_network)
+{
+    const char *compiler = NULL;
+
     for (size_t i = 0; i < PS_ARRAY_SIZE(known_causes); i++) {
         const struct known_cause *cause = &known_causes[i];
         size_t len = strlen(cause->says);
         const char *at = memmem(t->data, t->len, cause->says, len);
 
+        if (at && has_network && strstr(cause->text, "--network"))
+            continue;
+        /* What the compiler said is more than that it failed. */
+        if (at && strncmp(cause->says, "error: command", 14) == 0)
+            compiler = compiler_error(arena, t);
+        if (compiler)
+            return compiler;
         if (at) {
             struct ps_str after = {
                 .data = at + len,
@@ -247,5 +281,5 @@ const char *ps_build_cause(struct ps_arena *arena, const struct ps_tail *t)
             return fill_cause(arena, cause, after);
         }
     }
-    return NULL;
+    return compiler_error(arena, t);
 }

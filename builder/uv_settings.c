@@ -76,7 +76,7 @@ static int ask(const struct ps_python *python, const char *file,
                struct ps_buf *answer, struct ps_error *err)
 {
     const char *const argv[] = {
-        python->base_executable, "-I", "-c", ps_uv_settings_py, file,
+        python->base_executable, "-I", "-S", "-c", ps_uv_settings_py, file,
         python->pip_wheel,       NULL
     };
 

@@ -12,6 +12,7 @@
 #include "pkgsync/clock.h"
 #include "pkgsync/fd.h"
 #include "pkgsync/mem.h"
+#include "pkgsync/pipeline.h"
 #include "pkgsync/util.h"
 
 /* Directories of the cache whose entries can go one by one. */
@@ -27,6 +28,8 @@ static const struct part {
     { "stat", "stat caches of source trees" },
     { "pyproject", "parsed pyproject.toml files" },
     { "python", "answers of interpreters" },
+    { "pip", "pip, unpacked" },
+    { "uv", "settings of uv" },
     { "tmp", "left by interrupted runs" },
 };
 
@@ -130,7 +133,8 @@ static int prune(struct cli *cli, struct ps_error *err)
     PS_AUTO_FREE char *records = ps_format("%s/records", cli->dirs.state);
     uint64_t removed = 0;
     size_t jobs = 0;
-    int rc = PS_OK;
+    PS_AUTO_FD int lock = -1;
+    int rc = ps_pipeline_lock_cache(&cli->dirs, &lock, err);
 
     for (size_t i = 0; i < PS_ARRAY_SIZE(parts) && rc == PS_OK; i++) {
         PS_AUTO_FREE char *path =

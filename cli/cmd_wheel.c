@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "pkgsync/cleanup.h"
+#include "pkgsync/fd.h"
 #include "pkgsync/mem.h"
 #include "pkgsync/pipeline.h"
 #include "pkgsync/str.h"
@@ -215,7 +216,9 @@ static struct ps_index index_settings(struct cli *cli, const char *cwd)
         .extra_index_urls = cli_list(cli, "extra-index-url"),
         .find_links = cli_list(cli, "find-links"),
         .no_index = cli_flag(cli, "no-index"),
-        .keep_s = cli_flag(cli, "refresh") ? 0 : KEEP_RESOLUTION_S,
+        .keep_s = cli_flag(cli, "refresh") || cli_flag(cli, "rebuild")
+                      ? 0
+                      : KEEP_RESOLUTION_S,
     };
 
     if (!index.index_url && !getenv("PIP_INDEX_URL"))
@@ -292,8 +295,14 @@ int cli_build(struct cli *cli, const char *const *sources, size_t count,
         .jobs = job_count(cli),
         .cancel = &cli->cancel,
     };
+    const char *wheel_dir = cli_text(cli, "wheel-dir");
     int rc = read_config_settings(cli, settings, err);
 
+    /* Before anything is built for a place that cannot be written to. */
+    if (rc == PS_OK && wheel_dir)
+        rc = ps_mkdirs(wheel_dir, 0755, err);
+    if (rc == PS_OK && wheel_dir && access(wheel_dir, W_OK | X_OK) < 0)
+        rc = ps_fail_errno(err, errno, "write to '%s'", wheel_dir);
     if (rc == PS_OK)
         rc = ps_python_probe(&cli->arena, cli_text(cli, "python"),
                              cli->dirs.cache, &cli->cancel, &python, err);

@@ -60,17 +60,31 @@ static int load_settings(struct cli *cli, int argc, char **argv,
     return rc;
 }
 
+/* Whoever reads us may stop when they have seen enough: nobody is told. */
+static int output_failed(int errnum, struct ps_error *err)
+{
+    (void)ps_fail_errno(err, errnum, "write standard output");
+    if (errnum == EPIPE)
+        err->text[0] = '\0';
+    if (errnum != ENOSPC)
+        err->code = PS_EIO;
+    return err->code;
+}
+
 static int run(struct cli *cli, int argc, char **argv, struct ps_error *err)
 {
     int rc = watch_signals(cli, err);
 
     if (rc == PS_OK)
         rc = load_settings(cli, argc, argv, err);
+    if (rc == PS_OK && cli->arg_count > 0 && cli->cmd->synopsis[0] == '\0')
+        rc = ps_fail(err, PS_EUSAGE, "takes no argument, such as '%s'",
+                     cli->args[0]);
     if (rc == PS_OK)
         rc = cli->cmd->run(cli, err);
     /* A full disk behind standard output is a failure like any other. */
     if (rc == PS_OK && (fflush(stdout) != 0 || ferror(stdout)))
-        rc = ps_fail_errno(err, errno, "write standard output");
+        rc = output_failed(errno, err);
     return rc;
 }
 

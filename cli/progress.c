@@ -70,6 +70,14 @@ static void *ticker_main(void *user)
     return NULL;
 }
 
+/* A terminal that cannot go back to the start of its line. */
+static bool is_dumb(void)
+{
+    const char *term = getenv("TERM");
+
+    return term && strcmp(term, "dumb") == 0;
+}
+
 int progress_start(struct progress *p, const char *const *sources, size_t count,
                    bool quiet, bool verbose, struct ps_error *err)
 {
@@ -80,7 +88,7 @@ int progress_start(struct progress *p, const char *const *sources, size_t count,
     p->mode = PROGRESS_LINES;
     if (quiet)
         p->mode = PROGRESS_QUIET;
-    else if (isatty(STDERR_FILENO) && !verbose)
+    else if (isatty(STDERR_FILENO) && !verbose && !is_dumb())
         p->mode = PROGRESS_LIVE;
     p->verbose = verbose;
     p->count = count;

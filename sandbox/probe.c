@@ -64,6 +64,18 @@ static const char *static_name(const char *name)
     return NULL;
 }
 
+int ps_layers_check_names(const char *const *weaken, struct ps_error *err)
+{
+    for (size_t i = 0; weaken && weaken[i]; i++) {
+        if (!static_name(weaken[i]))
+            return ps_fail(err, PS_EUSAGE,
+                           "no layer of isolation is called '%s'; `pkgsync "
+                           "doctor` lists them",
+                           weaken[i]);
+    }
+    return PS_OK;
+}
+
 static int parse_layer(const json_t *row, struct ps_layer *out,
                        struct ps_error *err)
 {

@@ -29,4 +29,8 @@ bool ps_layers_load(const char *path, struct ps_layer layers[PS_LAYERS_MAX],
 void ps_layers_save(const char *path, const struct ps_layer *layers,
                     size_t count);
 
+/* PS_EUSAGE for a name that no layer has; weaken may be NULL. */
+PS_MUST_USE int ps_layers_check_names(const char *const *weaken,
+                                      struct ps_error *err);
+
 #endif

@@ -437,6 +437,8 @@ int ps_sandbox_new(const struct ps_sandbox_options *options,
                        "sandbox helper '%s' must be an "
                        "absolute path",
                        options->helper_path ? options->helper_path : "");
+    if (ps_layers_check_names(options->weaken, err) < 0)
+        return err->code;
     if (access(options->helper_path, X_OK) < 0)
         return ps_fail_errno(err, errno, "sandbox helper '%s'",
                              options->helper_path);

@@ -52,6 +52,34 @@ void ps_job_dir_remove(struct ps_job_dir *d)
     *d = (struct ps_job_dir){ .lock = -1 };
 }
 
+int ps_cache_lock(const struct ps_dirs *dirs, int operation, int *lock,
+                  struct ps_error *err)
+{
+    PS_AUTO_FREE char *path = ps_format("%s/lock", dirs->cache);
+    PS_AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return ps_fail_errno(err, errno, "open '%s'", path);
+    while (flock(fd, operation) < 0) {
+        if (errno == EINTR)
+            continue;
+        if (errno == EWOULDBLOCK)
+            return ps_fail(err, PS_EBUSY,
+                           "builds are running that use '%s'; try again when "
+                           "they have ended",
+                           dirs->cache);
+        return ps_fail_errno(err, errno, "lock '%s'", path);
+    }
+    *lock = ps_take_fd(&fd);
+    return PS_OK;
+}
+
+int ps_pipeline_lock_cache(const struct ps_dirs *dirs, int *lock,
+                           struct ps_error *err)
+{
+    return ps_cache_lock(dirs, LOCK_EX | LOCK_NB, lock, err);
+}
+
 static void clean_one(const char *parent, const char *name)
 {
     PS_AUTO_FREE char *path = ps_format("%s/%s", parent, name);

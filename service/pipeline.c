@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 
 #include "pipeline_private.h"
@@ -136,9 +137,11 @@ int ps_work_resolve(struct ps_work *w, struct ps_error *err)
                            err);
     if (rc < 0)
         return rc;
+    w->build.display = w->source.given;
     w->build.subdirectory = w->source.subdirectory;
     w->build.source_date_s = w->resolved.time_s;
-    w->build.expect_name = w->source.name;
+    w->build.expect_name =
+        w->source.kind == PS_SOURCE_GIT ? w->source.git.egg : w->source.name;
     w->key = ps_work_key(w);
     w->result.key = w->key;
     return PS_OK;
@@ -376,8 +379,11 @@ int ps_pipeline_wheels(struct ps_arena *arena,
     size_t wanted = PS_MIN(PS_MAX(options->jobs, 1U), THREADS_MAX);
     pthread_t threads[THREADS_MAX];
     size_t started = 0;
-    int rc = ps_heart_start(&p.heart, options->queue, options->cancel, err);
+    PS_AUTO_FD int lock = -1;
+    int rc = ps_cache_lock(options->dirs, LOCK_SH, &lock, err);
 
+    if (rc == PS_OK)
+        rc = ps_heart_start(&p.heart, options->queue, options->cancel, err);
     if (rc < 0)
         return rc;
     (void)pthread_mutex_init(&p.lock, NULL);

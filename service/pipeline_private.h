@@ -43,6 +43,10 @@ PS_MUST_USE int ps_job_dir_make(const struct ps_dirs *dirs, int64_t job,
                                 struct ps_job_dir *out, struct ps_error *err);
 void ps_job_dir_remove(struct ps_job_dir *d);
 
+/* flock(2) `operation` on the cache; *lock is the caller's. */
+PS_MUST_USE int ps_cache_lock(const struct ps_dirs *dirs, int operation,
+                              int *lock, struct ps_error *err);
+
 struct ps_pipeline {
     const struct ps_pipeline_options *o;
     const char *const *sources;

@@ -179,8 +179,10 @@ static int ensure_uploaded(struct ps_work *w, const char *key,
     if (store == w->p->o->local)
         return PS_OK;
     /* A wheel just built is new: asking first would cost a round trip. */
-    if (!w->beat)
+    if (!w->beat) {
+        ps_work_phase(w, "upload");
         rc = ps_store_stat(store, key, token(w), &info, err);
+    }
     if (rc == PS_OK && (!info.exists || info.size != a->size)) {
         rc = upload(w, key, local_path(w, key), a, err);
         if (rc == PS_OK)
@@ -202,6 +204,20 @@ static void fill_names(struct ps_work *w, const struct ps_artifact *a)
     w->result.version = ps_arena_dup(&w->arena, name.version);
 }
 
+/* A wheel that is known already may have been built under another name than
+ * the one that is asked for now (`#egg=`). */
+static int check_name(struct ps_work *w, struct ps_error *err)
+{
+    const char *wanted = w->build.expect_name;
+
+    if (!wanted || !w->result.name ||
+        strcmp(ps_normalize_name(&w->arena, ps_str_from(wanted)),
+               w->result.name) == 0)
+        return PS_OK;
+    return ps_fail(err, PS_EINVALID, "'%s' is the project '%s', not '%s'",
+                   w->result.source, w->result.name, wanted);
+}
+
 int ps_work_accept(struct ps_work *w, const struct ps_artifact *artifact,
                    enum ps_wheel_status status, bool *gone,
                    struct ps_error *err)
@@ -213,12 +229,14 @@ int ps_work_accept(struct ps_work *w, const struct ps_artifact *artifact,
     int rc = ensure_local(w, key, artifact, err);
 
     *gone = rc == PS_ENOTFOUND;
+    fill_names(w, artifact);
+    if (rc == PS_OK)
+        rc = check_name(w, err);
     if (rc == PS_OK && w->p->o->store)
         rc = ensure_uploaded(w, key, artifact, err);
     if (rc < 0)
         return rc;
     url = ps_store_object_url(shown, key);
-    fill_names(w, artifact);
     w->result.status = status;
     w->result.uploaded = w->p->o->store != NULL;
     w->result.path = local_path(w, key);

@@ -1,15 +1,55 @@
 # Asks an interpreter what it is.  Prints one JSON document in one line, and
-# the tags of wheels that it takes, one a line, best first.  Runs with the
-# person's own interpreter and rights; the working directory must not be able
-# to slip a module in, so it leaves sys.path before anything is imported.
-import sys
-
-if sys.path and not sys.path[0]:
-    del sys.path[0]
-
+# the tags of wheels that it takes, one a line, best first.  Runs outside the
+# sandbox, with -I and -S: neither PYTHONPATH nor the working directory, no
+# sitecustomize and no .pth file gets to run anything.  Where distributions
+# are is therefore worked out here instead of read from sys.path.
 import json
 import os
+import sys
 import sysconfig
+
+
+def venv_of(executable):
+    """The virtual environment of an interpreter, and whether it is alone."""
+    root = os.path.dirname(os.path.dirname(os.path.abspath(executable)))
+    try:
+        with open(os.path.join(root, "pyvenv.cfg"), encoding="utf-8") as cfg:
+            pairs = dict(
+                (key.strip().lower(), value.strip().lower())
+                for key, mark, value in (line.partition("=") for line in cfg)
+                if mark
+            )
+    except (OSError, UnicodeDecodeError):
+        return None, False
+    return root, pairs.get("include-system-site-packages", "true") != "true"
+
+
+def site_dirs():
+    name = "python%d.%d" % sys.version_info[:2]
+    root, alone = venv_of(sys.executable)
+    found = []
+    if root:
+        found += [
+            os.path.join(root, lib, name, "site-packages") for lib in ("lib", "lib64")
+        ]
+    if not alone:
+        if not root:
+            found.append(os.path.expanduser("~/.local/lib/%s/site-packages" % name))
+        paths = sysconfig.get_paths()
+        found += [
+            "/usr/local/lib/%s/dist-packages" % name,
+            paths["purelib"],
+            paths["platlib"],
+            os.path.join(sys.base_prefix, "lib", name, "site-packages"),
+        ]
+        if sys.base_prefix == "/usr":
+            found.append("/usr/lib/python3/dist-packages")
+    # Those that are not there (yet) are kept: the answer outlives this run.
+    unique = {}
+    for path in found:
+        unique.setdefault(os.path.realpath(path), path)
+    return list(unique.values())
+
 
 pip_dirs = []
 try:
@@ -49,7 +89,7 @@ json.dump(
         "pip_wheel": pip_wheel,
         "pip_looked": [d for d in pip_dirs if d],
         "prefixes": sorted({sys.base_prefix, sys.base_exec_prefix, os.path.dirname(base)}),
-        "site_dirs": [os.path.abspath(p) for p in sys.path if p and os.path.isdir(p)],
+        "site_dirs": site_dirs(),
     },
     sys.stdout,
 )

@@ -56,6 +56,7 @@ struct ps_build {
 
     const char *tree;         /* Required: the job's own copy */
     const char *subdirectory; /* Optional: of the project in the tree */
+    const char *display;      /* Optional: the source, for messages */
     const char *expect_name;  /* Optional: distribution it must be */
     int64_t source_date_s;    /* SOURCE_DATE_EPOCH; 0: 1980-01-02 */
     const char *const *build_requires; /* Optional: in addition */

@@ -116,6 +116,14 @@ PS_MUST_USE int ps_pipeline_wheels(struct ps_arena *arena,
 /* Where the log of a job is, whether or not it exists; caller frees. */
 char *ps_pipeline_log_path(const struct ps_dirs *dirs, int64_t job);
 
+/*
+ * A pipeline holds a lock on the cache, which it shares with other pipelines,
+ * while it runs.  Take it for oneself, to remove what builds may be using:
+ * PS_EBUSY while one runs.  Close *lock to let go.
+ */
+PS_MUST_USE int ps_pipeline_lock_cache(const struct ps_dirs *dirs, int *lock,
+                                       struct ps_error *err);
+
 /* Remove directories of jobs whose process is gone.  Best effort. */
 void ps_pipeline_clean(const struct ps_dirs *dirs);
 

@@ -150,7 +150,7 @@ static void names_known_causes(void **state)
     for (size_t i = 0; i < PS_ARRAY_SIZE(causes); i++) {
         PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
         PS_AUTO_FREE struct ps_tail *t = tail_of(causes[i].log);
-        const char *cause = ps_build_cause(&arena, t);
+        const char *cause = ps_build_cause(&arena, t, false);
 
         print_message("case: '%s'\n", causes[i].log);
         if (!causes[i].cause)
