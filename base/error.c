@@ -146,6 +146,15 @@ int ps_code_from_errno(int errnum)
     return PS_EIO;
 }
 
+int ps_code_from_name(const char *name, int otherwise)
+{
+    for (size_t i = 0; i < PS_ARRAY_SIZE(codes); i++) {
+        if (strcmp(codes[i].name, name) == 0)
+            return codes[i].code;
+    }
+    return otherwise;
+}
+
 const char *ps_code_name(int code)
 {
     const struct code_row *row = find_code(code);

@@ -204,14 +204,51 @@ static int pip_failed(struct ps_arena *arena, const struct ps_fetch *f,
 
 void ps_args_add_index(struct ps_args *a, const struct ps_index *index)
 {
-    if (index->index_url) {
-        ps_args_add(a, "--index-url");
-        ps_args_add(a, index->index_url);
-    }
-    args_add_each(a, "--extra-index-url", index->extra_index_urls);
     args_add_each(a, "--find-links", index->find_links);
     if (index->no_index)
         ps_args_add(a, "--no-index");
+}
+
+static const char *join(struct ps_arena *arena, const char *const *words)
+{
+    const char *all = "";
+
+    for (size_t i = 0; words[i]; i++)
+        all = ps_arena_format(arena, "%s%s%s", all, i > 0 ? " " : "", words[i]);
+    return all;
+}
+
+/* Addresses may hold passwords, and arguments are for everybody to see: pip
+ * gets them by variables of its own. */
+const char **ps_pip_environment(struct ps_arena *arena,
+                                const struct ps_index *index,
+                                const char *further)
+{
+    const char *const *extra = index->extra_index_urls;
+    bool has_extra = extra && extra[0];
+    const char **env = NULL;
+    size_t count = 0;
+    size_t n = 0;
+
+    while (environ[count])
+        count++;
+    env = ps_arena_alloc(arena, count + 4, sizeof(*env));
+    for (size_t i = 0; i < count; i++) {
+        struct ps_str e = ps_str_from(environ[i]);
+
+        if ((index->index_url && ps_str_starts(e, "PIP_INDEX_URL=")) ||
+            (has_extra && ps_str_starts(e, "PIP_EXTRA_INDEX_URL=")))
+            continue;
+        env[n++] = environ[i];
+    }
+    if (index->index_url)
+        env[n++] = ps_arena_format(arena, "PIP_INDEX_URL=%s", index->index_url);
+    if (has_extra)
+        env[n++] = ps_arena_format(arena, "PIP_EXTRA_INDEX_URL=%s",
+                                   join(arena, extra));
+    if (further)
+        env[n++] = further;
+    return env;
 }
 
 static void pip_args(const struct ps_fetch *f, const char *pip,
@@ -263,6 +300,7 @@ int ps_pip_download(struct ps_arena *arena, const struct ps_fetch *f,
     program = ps_format("%s/pip", pip);
     pip_args(f, program, dest, log_path, &a);
     spec.argv = a.items;
+    spec.env = ps_pip_environment(arena, f->index, NULL);
     tail->next = f->log;
     tail->next_user = f->log_user;
     rc = ps_process_run(&spec, f->cancel, &result, err);

@@ -14,8 +14,15 @@ struct ps_args {
 };
 void ps_args_release(struct ps_args *a);
 void ps_args_add(struct ps_args *a, const char *text);
-/* The options by which pip is told where to look. */
+/* The options by which pip is told where to look, beside the environment of
+ * ps_pip_environment(). */
 void ps_args_add_index(struct ps_args *a, const struct ps_index *index);
+
+/* The person's environment with the addresses of the index in it, and one
+ * variable more unless `further` is NULL; NULL-terminated, in the arena. */
+const char **ps_pip_environment(struct ps_arena *arena,
+                                const struct ps_index *index,
+                                const char *further);
 
 /* Run pip into the empty directory `dest`. */
 PS_MUST_USE int ps_pip_download(struct ps_arena *arena,

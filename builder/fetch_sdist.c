@@ -17,23 +17,6 @@
 #define SDIST_MAX (UINT64_C(2) << 30)
 
 extern const char ps_find_sdist_py[]; /* scripts/find_sdist.py */
-extern char **environ;
-
-/* The person's environment and where pip is; freed by the caller. */
-static const char **environment_with_pip(struct ps_arena *arena,
-                                         const char *pip)
-{
-    const char **env = NULL;
-    size_t count = 0;
-
-    while (environ[count])
-        count++;
-    env = ps_calloc(count + 2, sizeof(*env));
-    for (size_t i = 0; i < count; i++)
-        env[i] = environ[i];
-    env[count] = ps_arena_format(arena, "PKGSYNC_PIP=%s", pip);
-    return env;
-}
 
 static int find(struct ps_arena *arena, const struct ps_fetch *f,
                 const char *requirement, const char *dest, struct ps_buf *name,
@@ -41,7 +24,6 @@ static int find(struct ps_arena *arena, const struct ps_fetch *f,
 {
     PS_CLEANUP(ps_args_release) struct ps_args args = { .items = NULL };
     PS_AUTO_FREE struct ps_tail *tail = ps_calloc(1, sizeof(*tail));
-    PS_AUTO_FREE const char **env = NULL;
     struct ps_process_result result = { .exit_status = 0 };
     struct ps_process_spec spec = { .cwd = dest,
                                     .out = name,
@@ -53,7 +35,6 @@ static int find(struct ps_arena *arena, const struct ps_fetch *f,
 
     if (rc < 0)
         return rc;
-    env = environment_with_pip(arena, pip);
     ps_args_add(&args, f->python->base_executable);
     ps_args_add(&args, "-I");
     ps_args_add(&args, "-S");
@@ -63,7 +44,8 @@ static int find(struct ps_arena *arena, const struct ps_fetch *f,
     ps_args_add(&args, requirement);
     ps_args_add_index(&args, f->index);
     spec.argv = args.items;
-    spec.env = env;
+    spec.env = ps_pip_environment(
+        arena, f->index, ps_arena_format(arena, "PKGSYNC_PIP=%s", pip));
     tail->next = f->log;
     tail->next_user = f->log_user;
     rc = ps_process_run(&spec, f->cancel, &result, err);

@@ -51,7 +51,7 @@ struct cli {
     const struct cmd *cmd;
     struct ps_config *config; /* owned */
     struct ps_dirs dirs;      /* owned */
-    struct ps_cancel cancel;  /* fired by SIGINT and SIGTERM */
+    struct ps_cancel cancel;  /* fired by SIGINT, SIGTERM and SIGHUP */
     char **args;              /* what is not a flag; borrowed from argv */
     size_t arg_count;
     struct ps_arena arena; /* owned; for the whole run */

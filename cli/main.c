@@ -29,6 +29,7 @@ static int watch_signals(struct cli *cli, struct ps_error *err)
     signalled = &cli->cancel;
     (void)sigaction(SIGINT, &act, NULL);
     (void)sigaction(SIGTERM, &act, NULL);
+    (void)sigaction(SIGHUP, &act, NULL);
     /* A reader that goes away is an error of a write, not the end of us. */
     act.sa_handler = SIG_IGN;
     (void)sigaction(SIGPIPE, &act, NULL);

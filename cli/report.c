@@ -109,6 +109,27 @@ static int copy_out(const struct ps_wheel_result *r, const char *dir,
     return PS_OK;
 }
 
+/* Two sources may make wheels of one name, and there is room for one. */
+static int check_names(const struct ps_wheel_result *results, size_t count,
+                       const char *dir, struct ps_error *err)
+{
+    for (size_t i = 1; dir && i < count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            const struct ps_wheel_result *a = &results[i];
+            const struct ps_wheel_result *b = &results[k];
+
+            if (a->file_name && b->file_name &&
+                strcmp(a->file_name, b->file_name) == 0 &&
+                !ps_sha256_equal(&a->sha256, &b->sha256))
+                return ps_fail(err, PS_EEXISTS,
+                               "'%s' and '%s' both made '%s', with other "
+                               "content; '%s' can hold one of them",
+                               b->source, a->source, a->file_name, dir);
+        }
+    }
+    return PS_OK;
+}
+
 static int copy_all_out(struct cli *cli, struct ps_wheel_result *results,
                         size_t count, struct ps_error *err)
 {
@@ -119,6 +140,8 @@ static int copy_all_out(struct cli *cli, struct ps_wheel_result *results,
     /* Absolute: who reads the document may be somewhere else. */
     if (given && rc == PS_OK)
         rc = ps_real_path(given, &dir, err);
+    if (rc == PS_OK)
+        rc = check_names(results, count, dir, err);
     for (size_t i = 0; dir && rc == PS_OK && i < count; i++) {
         if (results[i].status == PS_WHEEL_FAILED)
             continue;

@@ -57,8 +57,11 @@ int cli_open_stores(struct cli *cli, struct ps_error *err)
     }
     if (rc < 0 || cli->store || cli_flag(cli, "no-upload"))
         return rc;
-    return open_store(cli, wanted ? wanted : ps_store_location(cli->local),
-                      &cli->store, err);
+    if (!wanted) {
+        cli->store = cli->local;
+        return PS_OK;
+    }
+    return open_store(cli, wanted, &cli->store, err);
 }
 
 /* Installed, or in a build tree, or where the setting says. */
@@ -116,7 +119,8 @@ int cli_open_runner(struct cli *cli, struct ps_error *err)
 void cli_release(struct cli *cli)
 {
     ps_runner_free(cli->runner);
-    ps_store_close(cli->store);
+    if (cli->store != cli->local)
+        ps_store_close(cli->store);
     ps_store_close(cli->local);
     ps_uploader_free(cli->uploader);
     ps_queue_close(cli->queue);

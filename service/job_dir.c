@@ -11,12 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "pipeline_private.h"
 #include "pkgsync/cleanup.h"
 #include "pkgsync/fd.h"
 #include "pkgsync/mem.h"
+
+#define OLD_S 60
 
 int ps_job_dir_make(const struct ps_dirs *dirs, int64_t job,
                     struct ps_job_dir *out, struct ps_error *err)
@@ -42,8 +46,15 @@ int ps_job_dir_make(const struct ps_dirs *dirs, int64_t job,
 
 void ps_job_dir_remove(struct ps_job_dir *d)
 {
+    static const char *const parts[] = { "src", "out" };
     struct ps_error ignored = PS_ERROR_INIT;
 
+    /* The lock goes last: without it nobody would know whose this was. */
+    for (size_t i = 0; d->path && i < 2; i++) {
+        PS_AUTO_FREE char *part = ps_format("%s/%s", d->path, parts[i]);
+
+        (void)!ps_remove_tree_at(AT_FDCWD, part, &ignored);
+    }
     if (d->path)
         (void)!ps_remove_tree_at(AT_FDCWD, d->path, &ignored);
     if (d->lock >= 0)
@@ -80,6 +91,13 @@ int ps_pipeline_lock_cache(const struct ps_dirs *dirs, int *lock,
     return ps_cache_lock(dirs, LOCK_EX | LOCK_NB, lock, err);
 }
 
+static bool is_old(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && st.st_ctim.tv_sec + OLD_S < time(NULL);
+}
+
 static void clean_one(const char *parent, const char *name)
 {
     PS_AUTO_FREE char *path = ps_format("%s/%s", parent, name);
@@ -87,8 +105,8 @@ static void clean_one(const char *parent, const char *name)
     PS_AUTO_FD int fd = open(lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     struct ps_error ignored = PS_ERROR_INIT;
 
-    /* Without a lock file it was just made, or is just being removed. */
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+    /* Without a lock file it was just made, or its removal was cut short. */
+    if (fd >= 0 ? flock(fd, LOCK_EX | LOCK_NB) == 0 : is_old(path))
         (void)!ps_remove_tree_at(AT_FDCWD, path, &ignored);
 }
 

@@ -214,8 +214,10 @@ static int others_failure(struct ps_work *w, const struct ps_job *job,
             &w->arena, ps_json_string_or(detail, "phase", NULL));
         w->result.cause = ps_arena_strdup(
             &w->arena, ps_json_string_or(detail, "cause", NULL));
-        return ps_fail(err, PS_EBUILD, "%s",
-                       ps_json_string_or(detail, "message", "build failed"));
+        return ps_fail(
+            err,
+            ps_code_from_name(ps_json_string_or(detail, "code", ""), PS_EBUILD),
+            "%s", ps_json_string_or(detail, "message", "build failed"));
     }
     return ps_fail(err, PS_EBUILD, "job %lld ended in state '%s' (%s)",
                    (long long)job->id, ps_job_state_name(job->state),
@@ -239,7 +241,18 @@ static int look_at_job(struct ps_work *w, int64_t id, bool *ended,
     if (rc < 0)
         return rc;
     *ended = has_ended(job.state);
-    if (*ended && job.state == PS_JOB_DONE && job.has_artifact)
+    /* Somebody rebuilds it, so its result is on its way: begin anew. */
+    if (job.state == PS_JOB_DONE && !job.has_artifact)
+        return ps_fail(err, PS_EBUSY, "job %lld is being done again",
+                       (long long)id);
+    /* Runs that were killed used its budget up, but a person asks again. */
+    if (job.state == PS_JOB_DEAD && !w->has_revived && job.error_class &&
+        strcmp(job.error_class, "lost") == 0) {
+        w->has_revived = true;
+        *ended = false;
+        return ps_queue_retry(w->p->o->queue, id, err);
+    }
+    if (*ended && job.state == PS_JOB_DONE)
         return ps_work_accept(w, &job.artifact, PS_WHEEL_HIT, &gone, err);
     if (*ended)
         return others_failure(w, &job, err);
@@ -330,7 +343,8 @@ int ps_work_do(struct ps_work *w, struct ps_error *err)
         rc = work_once(w, err);
         if (rc != PS_EBUSY)
             break;
-        rc = i + 1 < SOURCE_TRIES ? PS_OK : PS_EBUSY;
+        if (i + 1 < SOURCE_TRIES)
+            rc = pause_ms(w->p->o->cancel, POLL_MS, err);
     }
     return rc;
 }

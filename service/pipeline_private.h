@@ -64,6 +64,7 @@ struct ps_work {
     size_t index;
     const char *text;       /* of the source; borrowed */
     struct ps_work *parent; /* whose build requirement it is; NULL */
+    bool has_revived;       /* a job that killed runs had ended */
     unsigned depth;         /* how many parents */
     struct ps_arena arena;  /* owned: everything of this source */
     struct ps_source source;

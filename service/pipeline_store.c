@@ -25,11 +25,7 @@ static const struct ps_cancel *token(const struct ps_work *w)
 /* Where the local store keeps it; in the arena of the work. */
 static const char *local_path(struct ps_work *w, const char *key)
 {
-    const char *location = ps_store_location(w->p->o->local);
-
-    if (strncmp(location, "file://", 7) == 0)
-        location += 7;
-    return ps_arena_format(&w->arena, "%s/%s", location, key);
+    return ps_arena_format(&w->arena, "%s/store/%s", w->p->o->dirs->data, key);
 }
 
 int ps_work_keep(struct ps_work *w, int dir, const char *file_name,
@@ -163,6 +159,10 @@ static int ensure_local(struct ps_work *w, const char *key,
         return rc;
     if (info.exists && info.size == a->size)
         return PS_OK;
+    /* Cut short by something outside of us: out of the way of a whole one. */
+    if (info.exists && unlink(local_path(w, key)) < 0)
+        return ps_fail_errno(err, errno, "remove the damaged '%s'",
+                             local_path(w, key));
     if (!w->p->o->store || w->p->o->store == w->p->o->local)
         return ps_fail(err, PS_ENOTFOUND, "'%s' is gone from '%s'", key,
                        ps_store_location(w->p->o->local));

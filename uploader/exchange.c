@@ -19,7 +19,9 @@
 
 char *ps_url_for_people(const char *url)
 {
-    return ps_strndup(url, strcspn(url, "?#"));
+    PS_AUTO_FREE char *plain = ps_strndup(url, strcspn(url, "?#"));
+
+    return ps_url_redact(plain);
 }
 
 /* ---- putting ---- */

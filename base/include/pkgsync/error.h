@@ -95,7 +95,8 @@ int ps_context(struct ps_error *err, const char *fmt, ...) PS_PRINTF(2, 3);
 /* Append "; <fmt>" (a next step) to the recorded text.  Returns err->code. */
 int ps_hint(struct ps_error *err, const char *fmt, ...) PS_PRINTF(2, 3);
 
-int ps_code_from_errno(int errnum);  /* PS_EIO when nothing fits better */
+int ps_code_from_errno(int errnum); /* PS_EIO when nothing fits better */
+int ps_code_from_name(const char *name, int otherwise); /* of "INTEGRITY" */
 const char *ps_code_name(int code);  /* "INTEGRITY"; never NULL */
 const char *ps_code_text(int code);  /* "digest or signature differs" */
 int ps_code_exit_status(int code);   /* for programs; 0 for PS_OK */

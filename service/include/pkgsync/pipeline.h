@@ -84,7 +84,7 @@ struct ps_pipeline_options {
     struct ps_queue *queue;         /* Required */
     struct ps_runner *runner;       /* Required */
     struct ps_uploader *uploader;   /* Required */
-    struct ps_store *local;         /* Required: wheels are kept here */
+    struct ps_store *local;         /* Required: <data>/store */
     struct ps_store *store;         /* Optional: and uploaded to here */
     const struct ps_python *python; /* Required */
     const struct ps_index *index;   /* Required */
