@@ -63,8 +63,8 @@ void ps_job_dir_remove(struct ps_job_dir *d)
     *d = (struct ps_job_dir){ .lock = -1 };
 }
 
-int ps_cache_lock(const struct ps_dirs *dirs, int operation, int *lock,
-                  struct ps_error *err)
+static int cache_lock(const struct ps_dirs *dirs, int operation, int *lock,
+                      struct ps_error *err)
 {
     PS_AUTO_FREE char *path = ps_format("%s/lock", dirs->cache);
     PS_AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -85,10 +85,47 @@ int ps_cache_lock(const struct ps_dirs *dirs, int operation, int *lock,
     return PS_OK;
 }
 
+/* What killed runs left in the cache; nobody may be using it. */
+static void clean_cache(const struct ps_dirs *dirs)
+{
+    static const struct {
+        const char *dir;
+        const char *prefix;
+    } left[] = { { "/tmp", "" },     { "/envs", "new-" },
+                 { "/pip", "new-" }, { "/sdists", ".new-" },
+                 { "", "record-" },  { "", "wheel-" } };
+
+    for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+        PS_AUTO_FREE char *path = ps_format("%s%s", dirs->cache, left[i].dir);
+        PS_AUTO_DIR DIR *dir = opendir(path);
+        struct dirent *e = NULL;
+
+        while (dir && (e = readdir(dir)) != NULL) {
+            struct ps_error ignored = PS_ERROR_INIT;
+
+            if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+                strncmp(e->d_name, left[i].prefix, strlen(left[i].prefix)) == 0)
+                (void)!ps_remove_tree_at(dirfd(dir), e->d_name, &ignored);
+        }
+    }
+}
+
+int ps_cache_share(const struct ps_dirs *dirs, int *lock, struct ps_error *err)
+{
+    struct ps_error busy = PS_ERROR_INIT;
+    PS_AUTO_FD int alone = -1;
+
+    if (ps_pipeline_lock_cache(dirs, &alone, &busy) == PS_OK)
+        clean_cache(dirs);
+    if (alone >= 0)
+        (void)close(ps_take_fd(&alone));
+    return cache_lock(dirs, LOCK_SH, lock, err);
+}
+
 int ps_pipeline_lock_cache(const struct ps_dirs *dirs, int *lock,
                            struct ps_error *err)
 {
-    return ps_cache_lock(dirs, LOCK_EX | LOCK_NB, lock, err);
+    return cache_lock(dirs, LOCK_EX | LOCK_NB, lock, err);
 }
 
 static bool is_old(const char *path)

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
 
 #include "pipeline_private.h"
@@ -361,6 +360,8 @@ static void work_on(struct ps_pipeline *p, size_t index)
     if (ps_work_do(&w, &err) < 0) {
         w.result.status = PS_WHEEL_FAILED;
         w.result.error = err;
+        w.result.name = w.result.version = w.result.file_name = NULL;
+        w.result.path = w.result.url = NULL;
     }
     w.result.wall_ms = ps_boot_ms() - began;
     deliver(&w);
@@ -394,7 +395,7 @@ int ps_pipeline_wheels(struct ps_arena *arena,
     pthread_t threads[THREADS_MAX];
     size_t started = 0;
     PS_AUTO_FD int lock = -1;
-    int rc = ps_cache_lock(options->dirs, LOCK_SH, &lock, err);
+    int rc = ps_cache_share(options->dirs, &lock, err);
 
     if (rc == PS_OK)
         rc = ps_heart_start(&p.heart, options->queue, options->cancel, err);

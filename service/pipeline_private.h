@@ -43,9 +43,10 @@ PS_MUST_USE int ps_job_dir_make(const struct ps_dirs *dirs, int64_t job,
                                 struct ps_job_dir *out, struct ps_error *err);
 void ps_job_dir_remove(struct ps_job_dir *d);
 
-/* flock(2) `operation` on the cache; *lock is the caller's. */
-PS_MUST_USE int ps_cache_lock(const struct ps_dirs *dirs, int operation,
-                              int *lock, struct ps_error *err);
+/* Share the cache with other pipelines until *lock is closed; whoever comes
+ * first removes what killed runs left in it. */
+PS_MUST_USE int ps_cache_share(const struct ps_dirs *dirs, int *lock,
+                               struct ps_error *err);
 
 struct ps_pipeline {
     const struct ps_pipeline_options *o;
