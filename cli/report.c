@@ -118,7 +118,8 @@ static int check_names(const struct ps_wheel_result *results, size_t count,
             const struct ps_wheel_result *a = &results[i];
             const struct ps_wheel_result *b = &results[k];
 
-            if (a->file_name && b->file_name &&
+            /* One that failed may have a name already, but is no wheel. */
+            if (a->status != PS_WHEEL_FAILED && b->status != PS_WHEEL_FAILED &&
                 strcmp(a->file_name, b->file_name) == 0 &&
                 !ps_sha256_equal(&a->sha256, &b->sha256))
                 return ps_fail(err, PS_EEXISTS,

@@ -108,6 +108,15 @@ class Results(ws.WheelTest):
             self.assertEqual(os.listdir(self.tmp / "out"), [one["filename"]])
             self.assertEqual(pathlib.Path(one["path"]), copy)
 
+    def test_two_wheels_of_one_name_do_not_overwrite_each_other(self):
+        one = self.project("demo", at=self.tmp / "a/demo")
+        two = self.project("demo", at=self.tmp / "b/demo")
+        (two / "module.py").write_text("value = 2\n")
+        result = self.wheel("-j", "1", "--wheel-dir", "out", one, two)
+        self.assertEqual(result.status, 73, str(result))
+        self.assertIn("demo-1.0-py3-none-any.whl", result.err)
+        self.assertEqual(list((self.tmp / "out").glob("*")), [])
+
     def test_relative_paths_start_from_the_working_directory(self):
         path = self.project()
         one = self.build(".", cwd=path)

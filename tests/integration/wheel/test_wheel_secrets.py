@@ -30,7 +30,8 @@ def look(path):
     if SECRET.encode() in data:
         found["secrets"].append(path)
 
-for root in (HOME, "/root", "/home", "/etc", "/run", "/var", "/work", "/tmp"):
+for root in (HOME, "/root", "/home", "/etc", "/run", "/var", "/srv", "/opt",
+             "/tmp"):
     for folder, _, names in os.walk(root):
         if not folder.startswith("/src"):
             for name in names:
