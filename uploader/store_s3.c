@@ -8,6 +8,7 @@
  * fetched and hashed on the way without being kept.  An ETag is never taken
  * for a digest: with encryption it is not one.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -20,6 +21,9 @@
 #include "pkgsync/util.h"
 #include "s3_endpoint.h"
 #include "store_impl.h"
+
+#define VANISHED_TRIES 5
+#define VANISHED_WAIT_MS 100
 
 #define TTL_MAX_S 900
 #define TTL_SPARE_S 60       /* before the credentials end */
@@ -309,10 +313,9 @@ static int s3_put_without_condition(struct s3_store *s,
     return put->adopt ? PS_OK : s3_verify(s, put, err);
 }
 
-static int s3_put(struct ps_store *base, const struct ps_store_put *put,
-                  bool *existed, struct ps_error *err)
+static int s3_put_once(struct s3_store *s, const struct ps_store_put *put,
+                       bool *existed, struct ps_error *err)
 {
-    struct s3_store *s = s3_store_of(base);
     struct ps_error failed = PS_ERROR_INIT;
     struct ps_transfer_result result = { .tries = 0 };
     int rc = PS_OK;
@@ -332,6 +335,37 @@ static int s3_put(struct ps_store *base, const struct ps_store_put *put,
         return PS_OK;
     *existed = true;
     return put->adopt ? PS_OK : s3_verify(s, put, err);
+}
+
+/*
+ * "There already", and then it is not: another writer's object was withdrawn,
+ * or is not to be seen yet.  Some servers say so for a moment when several
+ * write at once.
+ */
+static int s3_put(struct ps_store *base, const struct ps_store_put *put,
+                  bool *existed, struct ps_error *err)
+{
+    struct s3_store *s = s3_store_of(base);
+    struct pollfd cancelled = { .fd = put->cancel ? put->cancel->fd : -1,
+                                .events = POLLIN };
+
+    for (int i = 1;; i++) {
+        struct ps_error failed = PS_ERROR_INIT;
+        int rc = PS_OK;
+
+        *existed = false;
+        rc = s3_put_once(s, put, existed, &failed);
+        if (rc == PS_OK)
+            return PS_OK;
+        if (rc != PS_ENOTFOUND || !*existed || i == VANISHED_TRIES) {
+            *err = failed;
+            return rc;
+        }
+        (void)poll(&cancelled, 1, i * VANISHED_WAIT_MS);
+        rc = ps_cancel_check(put->cancel, err);
+        if (rc < 0)
+            return rc;
+    }
 }
 
 static int s3_stat(struct ps_store *base, const char *key,

@@ -208,6 +208,17 @@ class MeetsWhatIsThere(S3Case):
         self.put_again()
         self.assertEqual(self.statuses(), ["reset-answer", 412])
 
+    def test_what_is_there_and_then_is_not_is_put_again(self):
+        self.stub.faults({"do": "status", "status": 412, "method": "PUT",
+                          "code": "PreconditionFailed", "count": 2})
+        self.ok("put", "k", self.file(DATA))
+        self.assertEqual(len(self.stub.objects()), 1)
+
+    def test_what_is_never_to_be_seen_is_not_put_for_ever(self):
+        self.stub.faults({"do": "status", "status": 412, "method": "PUT",
+                          "code": "PreconditionFailed", "count": 50})
+        self.fails("NOTFOUND", "put", "k", self.file(DATA))
+
     def test_a_server_without_put_once_is_asked_first(self):
         self.stub.config(put_once="501")
         self.put_again(existed=False)
