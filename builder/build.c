@@ -276,7 +276,7 @@ static const char *const *wheel_argv(struct ps_arena *arena,
     static const char *const fixed[] = {
         PS_IN_PYTHON,
         "-I",
-        PS_IN_PIP_PROGRAM,
+        PS_IN_DRIVER_PY,
         "wheel",
         "--no-deps",
         "--no-index",
@@ -335,12 +335,16 @@ static int run_pip_wheel(struct ps_arena *arena, const struct ps_build *b,
     };
     struct ps_run_result r = { .outcome = PS_RUN_EXIT };
     const char *pip = NULL;
+    const char *driver = NULL;
     int rc = ps_fetch_pip(arena, b->python, b->cache_dir, b->cancel, &pip, err);
 
+    if (rc == PS_OK)
+        rc = ps_driver_dir(arena, b->cache_dir, &driver, err);
     if (rc < 0)
         return rc;
     enter_phase(b, "build");
     ps_mounts_add(&mounts, PS_MOUNT_READ_ONLY, pip, PS_IN_PIP);
+    ps_mounts_add(&mounts, PS_MOUNT_READ_ONLY, driver, PS_IN_DRIVER);
     add_build_mounts(&mounts, b, p->environment, p->toolchain);
     spec.mount_count = mounts.count;
     tail->next = b->log;

@@ -11,7 +11,6 @@ extern const char ps_driver_py[]; /* scripts/driver.py */
 #define PS_IN_ENV "/env"
 #define PS_IN_OUT "/out"
 #define PS_IN_PIP "/pip"
-#define PS_IN_PIP_PROGRAM "/pip/pip"
 #define PS_IN_WHEELS "/wheels"
 #define PS_IN_PYTHON "/env/bin/python"
 #define PS_IN_DRIVER "/pkgsync"

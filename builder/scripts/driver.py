@@ -4,6 +4,7 @@
 #   driver.py environment WHEEL...    make /env from wheels, without an index
 #   driver.py requires BACKEND PATHS SETTINGS
 #                                     ask the back-end what it needs (PEP 517)
+#   driver.py wheel ARGUMENT...       pip wheel, with a look at what is left
 #
 # Each writes one JSON document to /out/answer.json, or ends with status 3 and
 # a last line that says why.  Outside the sandbox:
@@ -173,11 +174,39 @@ def requires(backend, paths, settings):
     answer({"requires": list(value)})
 
 
+def wheel(arguments):
+    """`pip wheel`; pip takes the one wheel that the back-end names and drops
+    the directory that it wrote to, so what else is in there is seen here."""
+    sys.path.insert(0, "/pip")
+    from pip._internal.cli.main import main as pip
+
+    left = []
+    try:
+        from pip._internal.utils.temp_dir import TempDirectory
+
+        cleanup = TempDirectory.cleanup
+
+        def look_and_clean(self):
+            if os.path.basename(self.path).startswith("pip-wheel-"):
+                left.extend(n for n in os.listdir(self.path) if n.endswith(".whl"))
+            cleanup(self)
+
+        TempDirectory.cleanup = look_and_clean
+    except (ImportError, AttributeError):
+        pass  # another pip: what is in the output is looked at anyway
+    status = pip(["wheel"] + arguments)
+    if status == 0 and left:
+        fail("error: the back-end wrote more than one wheel: %s as well" % left[0])
+    sys.exit(status)
+
+
 def main(argv):
     if argv[1] == "project":
         project(argv[2])
     elif argv[1] == "environment":
         environment(argv[2:])
+    elif argv[1] == "wheel":
+        wheel(argv[2:])
     elif argv[1] == "unpack":
         unpack(argv[2], argv[3])
     else:
