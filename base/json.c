@@ -125,3 +125,28 @@ const char *ps_json_string_or(const json_t *object, const char *key,
 
     return json_is_string(member) ? json_string_value(member) : otherwise;
 }
+
+const char *const *ps_json_to_strings(struct ps_arena *arena,
+                                      const json_t *array)
+{
+    size_t count = json_array_size(array);
+    const char **list = ps_arena_alloc(arena, count + 1, sizeof(*list));
+    size_t n = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const json_t *item = json_array_get(array, i);
+
+        if (json_is_string(item))
+            list[n++] = ps_arena_strdup(arena, json_string_value(item));
+    }
+    return list;
+}
+
+json_t *ps_json_from_strings(const char *const *list)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; list && list[i]; i++)
+        json_array_append_new(array, ps_json_string(list[i]));
+    return array;
+}

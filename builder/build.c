@@ -179,10 +179,8 @@ static const char *json_in_arena(struct ps_arena *arena, const json_t *value)
 
 static const char *paths_json(struct ps_arena *arena, const char *const *paths)
 {
-    PS_AUTO_JSON json_t *list = json_array();
+    PS_AUTO_JSON json_t *list = ps_json_from_strings(paths);
 
-    for (size_t i = 0; paths && paths[i]; i++)
-        json_array_append_new(list, ps_json_string(paths[i]));
     return json_in_arena(arena, list);
 }
 

@@ -152,13 +152,11 @@ json_t *ps_index_identity(const struct ps_index *index)
 /* Where a resolution of these requirements is kept; caller frees. */
 static char *note_path(const struct ps_fetch *f)
 {
-    PS_AUTO_JSON json_t *wanted = json_array();
+    PS_AUTO_JSON json_t *wanted = ps_json_from_strings(f->requirements);
     PS_AUTO_JSON json_t *id = NULL;
     char hex[PS_SHA256_HEX_SIZE];
     struct ps_sha256 digest;
 
-    for (size_t i = 0; f->requirements[i]; i++)
-        json_array_append_new(wanted, ps_json_string(f->requirements[i]));
     id = json_pack("{s:O, s:o, s:o}", "requirements", wanted, "index",
                    ps_index_identity(f->index), "python",
                    ps_python_identity(f->python));

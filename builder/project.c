@@ -15,18 +15,6 @@
 #define ANSWER_MAX ((size_t)4 * 1024 * 1024)
 #define READ_LIMIT_MS 30000
 
-static const char *const *copy_strings(struct ps_arena *arena,
-                                       const json_t *array)
-{
-    size_t count = json_array_size(array);
-    const char **list = ps_arena_alloc(arena, count + 1, sizeof(*list));
-
-    for (size_t i = 0; i < count; i++)
-        list[i] =
-            ps_arena_strdup(arena, json_string_value(json_array_get(array, i)));
-    return list;
-}
-
 static bool has_file(int root, const char *name)
 {
     struct stat st;
@@ -139,16 +127,17 @@ static void take_answer(struct ps_arena *arena, const json_t *answer,
 {
     const char *backend = ps_json_string_or(answer, "backend", NULL);
 
-    p->include = copy_strings(arena, json_object_get(answer, "include"));
-    p->exclude = copy_strings(arena, json_object_get(answer, "exclude"));
+    p->include = ps_json_to_strings(arena, json_object_get(answer, "include"));
+    p->exclude = ps_json_to_strings(arena, json_object_get(answer, "exclude"));
     p->backend_path =
-        copy_strings(arena, json_object_get(answer, "backend_path"));
+        ps_json_to_strings(arena, json_object_get(answer, "backend_path"));
     p->name = ps_arena_strdup(arena, ps_json_string_or(answer, "name", NULL));
     if (!json_is_true(json_object_get(answer, "has_build_system"))) {
         use_legacy(arena, p);
         return;
     }
-    p->requires_ = copy_strings(arena, json_object_get(answer, "requires"));
+    p->requires_ =
+        ps_json_to_strings(arena, json_object_get(answer, "requires"));
     p->backend = backend ? ps_arena_strdup(arena, backend)
                          : "setuptools.build_meta:__legacy__";
 }

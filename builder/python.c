@@ -111,22 +111,6 @@ static int ask(const char *program, const struct ps_cancel *cancel,
                   : PS_OK;
 }
 
-static const char *const *string_list(struct ps_arena *arena,
-                                      const json_t *array)
-{
-    size_t count = json_array_size(array);
-    const char **list = ps_arena_alloc(arena, count + 1, sizeof(*list));
-    size_t n = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        const json_t *item = json_array_get(array, i);
-
-        if (json_is_string(item))
-            list[n++] = ps_arena_strdup(arena, json_string_value(item));
-    }
-    return list;
-}
-
 /* The lines of a text. */
 static const char *const *line_list(struct ps_arena *arena, struct ps_str text)
 {
@@ -215,8 +199,9 @@ static int read_answer(struct ps_arena *arena, const char *program,
         return ps_context(err, "ask the interpreter '%s'", program);
     p.pip_wheel =
         ps_arena_strdup(arena, ps_json_string_or(answer, "pip_wheel", NULL));
-    p.prefixes = string_list(arena, json_object_get(answer, "prefixes"));
-    p.site_dirs = string_list(arena, json_object_get(answer, "site_dirs"));
+    p.prefixes = ps_json_to_strings(arena, json_object_get(answer, "prefixes"));
+    p.site_dirs =
+        ps_json_to_strings(arena, json_object_get(answer, "site_dirs"));
     p.tags = line_list(arena, text);
     *out = p;
     return PS_OK;

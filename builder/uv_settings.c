@@ -39,22 +39,6 @@ static char *cache_path(const char *cache_dir, const char *file,
     return ps_format("%s/uv/%.32s.json", cache_dir, hex);
 }
 
-static const char *const *string_list(struct ps_arena *arena,
-                                      const json_t *array)
-{
-    size_t count = json_array_size(array);
-    const char **list = ps_arena_alloc(arena, count + 1, sizeof(*list));
-    size_t n = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        const json_t *item = json_array_get(array, i);
-
-        if (json_is_string(item))
-            list[n++] = ps_arena_strdup(arena, json_string_value(item));
-    }
-    return list;
-}
-
 static int read_answer(struct ps_arena *arena, struct ps_str text,
                        struct ps_index *out, struct ps_error *err)
 {
@@ -66,8 +50,9 @@ static int read_answer(struct ps_arena *arena, struct ps_str text,
     out->index_url =
         ps_arena_strdup(arena, ps_json_string_or(answer, "index_url", NULL));
     out->extra_index_urls =
-        string_list(arena, json_object_get(answer, "extra_index_urls"));
-    out->find_links = string_list(arena, json_object_get(answer, "find_links"));
+        ps_json_to_strings(arena, json_object_get(answer, "extra_index_urls"));
+    out->find_links =
+        ps_json_to_strings(arena, json_object_get(answer, "find_links"));
     out->no_index = json_is_true(json_object_get(answer, "no_index"));
     return PS_OK;
 }

@@ -18,15 +18,6 @@
 
 #define KEY_SCHEMA 1
 
-static json_t *string_list(const char *const *list)
-{
-    json_t *out = json_array();
-
-    for (size_t i = 0; list && list[i]; i++)
-        json_array_append_new(out, ps_json_string(list[i]));
-    return out;
-}
-
 /* Compilers end up in wheels: which ones, without starting them. */
 static json_t *compiler_identity(void)
 {
@@ -85,8 +76,9 @@ static json_t *request_json(const struct ps_work *w)
         ps_json_string(w->source.subdirectory), "python",
         ps_python_identity(o->python), "compilers", compiler_identity(),
         "index", ps_index_identity(o->index), "build_requires",
-        string_list(o->build_requires), "env", string_list(o->env), "network",
-        o->network, "weakened", weakened_layers(o->runner));
+        ps_json_from_strings(o->build_requires), "env",
+        ps_json_from_strings(o->env), "network", o->network, "weakened",
+        weakened_layers(o->runner));
 
     json_object_set_new(key, "config_settings",
                         o->config_settings ? json_deep_copy(o->config_settings)
@@ -122,12 +114,12 @@ char *ps_work_spec(const struct ps_work *w)
         "{s:i, s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:b, s:o}", "schema", 1,
         "kind", "wheel", "source", ps_source_json(&w->source), "cwd", o->cwd,
         "python", o->python->executable, "index", ps_index_identity(o->index),
-        "build_requires", string_list(o->build_requires), "env",
-        string_list(o->env), "network", o->network, "config_settings",
+        "build_requires", ps_json_from_strings(o->build_requires), "env",
+        ps_json_from_strings(o->env), "network", o->network, "config_settings",
         o->config_settings ? json_deep_copy(o->config_settings)
                            : json_object());
 
-    json_object_set_new(spec, "include", string_list(o->include));
-    json_object_set_new(spec, "exclude", string_list(o->exclude));
+    json_object_set_new(spec, "include", ps_json_from_strings(o->include));
+    json_object_set_new(spec, "exclude", ps_json_from_strings(o->exclude));
     return ps_json_canonical(spec);
 }

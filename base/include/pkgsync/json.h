@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "pkgsync/arena.h"
 #include "pkgsync/cleanup.h"
 #include "pkgsync/digest.h"
 #include "pkgsync/error.h"
@@ -43,6 +44,12 @@ PS_MUST_USE int ps_json_get_string(const json_t *object, const char *key,
                                    const char **out, struct ps_error *err);
 PS_MUST_USE int ps_json_get_u64(const json_t *object, const char *key,
                                 uint64_t *out, struct ps_error *err);
+
+/* Lists of strings: NULL-terminated, in the arena, without what is no string;
+ * and back, where NULL is the empty list; caller decrefs. */
+const char *const *ps_json_to_strings(struct ps_arena *arena,
+                                      const json_t *array);
+json_t *ps_json_from_strings(const char *const *list);
 
 /* A string member, or `otherwise`; borrowed from the object. */
 const char *ps_json_string_or(const json_t *object, const char *key,
