@@ -1,0 +1,95 @@
+/*
+ * Levels: what to do with each distribution of an environment, and why.
+ *
+ *   critical    must be there, and the same everywhere: ==
+ *   ignored     exists for another operating system only
+ *   build       what no index has: becomes a wheel
+ *   exact       == by choice or because ~= cannot say it
+ *   compatible  ~= as PEP 440 means it
+ *
+ * The rules are data: environment/levels.json, compiled in, printed by
+ * `pkgsync levels`.  Pure functions over a scan; any thread.
+ */
+#ifndef PKGSYNC_LEVELS_H
+#define PKGSYNC_LEVELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "pkgsync/arena.h"
+#include "pkgsync/error.h"
+#include "pkgsync/json.h"
+#include "pkgsync/loose.h"
+#include "pkgsync/scan.h"
+
+enum ps_level {
+    PS_LEVEL_CRITICAL,
+    PS_LEVEL_COMPATIBLE,
+    PS_LEVEL_EXACT,
+    PS_LEVEL_IGNORED,
+    PS_LEVEL_BUILD,
+};
+const char *ps_level_name(enum ps_level level); /* "critical", ... */
+
+/* What a person asked for; names in any spelling, lists NULL-terminated and
+ * each optional.  An override wins over every rule but `critical` missing. */
+struct ps_level_options {
+    bool match_exact;              /* --match exact */
+    const char *const *exact;      /* == for these */
+    const char *const *compatible; /* ~= for these */
+    const char *const *ignore;     /* not on the cluster */
+    const char *const *only;       /* these and what they require; critical
+                                      ones always */
+    const char *const *extras;     /* requirements for the cluster only */
+    bool allow_missing_critical;   /* `scan`: report, do not fail */
+};
+
+struct ps_decision {
+    const struct ps_dist *dist; /* NULL for a cluster-only extra */
+    const char *name;           /* as METADATA writes it */
+    const char *version;
+    enum ps_level level;
+    const char *requirement; /* "x~=1.2", NULL: none (ignored, build) */
+    const char *build;       /* level build: what `pkgsync wheel` would be told
+                                ("/path", "git+...@commit#subdirectory=",
+                                "/x-1.0.whl", "https://...#sha256="); NULL for the
+                                loose wheel */
+    const char *reason;      /* one line for people, never NULL */
+    const char *warning;     /* NULL */
+    bool conda; /* belongs into environment.yml, not into requirements */
+};
+
+struct ps_decisions {
+    const struct ps_decision *items; /* by normal name */
+    size_t count;
+    const struct ps_problem *problems; /* missing critical, unsupported VCS */
+    size_t problem_count;
+};
+
+/*
+ * Decide.  PS_ENOTFOUND naming every critical distribution that is missing
+ * (unless allowed), PS_EINVALID for an extra that is no requirement, or a
+ * version with a VCS label and nowhere to build it from.
+ */
+PS_MUST_USE int ps_levels_decide(struct ps_arena *arena,
+                                 const struct ps_environment *environment,
+                                 const struct ps_level_options *options,
+                                 struct ps_decisions *out,
+                                 struct ps_error *err);
+
+/* The requirement of one version at `compatible` or `exact`, with the reason
+ * where it is not the plain one; what scan, sync and the tests use. */
+PS_MUST_USE int ps_levels_requirement(struct ps_arena *arena, const char *name,
+                                      const char *version, bool exact,
+                                      const char **requirement,
+                                      const char **reason,
+                                      struct ps_error *err);
+
+/* Whether a version found satisfies what was decided. */
+bool ps_levels_satisfied(const char *requirement, const char *version);
+
+/* The rule table, for `pkgsync levels`; borrowed, lives as long as the
+ * program. */
+const json_t *ps_levels_rules(void);
+
+#endif
