@@ -62,6 +62,7 @@ struct cli {
     struct ps_store *local;
     struct ps_store *store;
     struct ps_runner *runner;
+    json_t *config_settings; /* for builds */
 };
 
 typedef int(cmd_run_fn)(struct cli *cli, struct ps_error *err);

@@ -124,6 +124,7 @@ void cli_release(struct cli *cli)
     ps_store_close(cli->local);
     ps_uploader_free(cli->uploader);
     ps_queue_close(cli->queue);
+    json_decref(cli->config_settings);
     ps_config_free(cli->config);
     ps_dirs_release(&cli->dirs);
     ps_cancel_release(&cli->cancel);
