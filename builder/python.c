@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,10 +12,33 @@
 #include "pkgsync/fd.h"
 #include "pkgsync/mem.h"
 #include "pkgsync/process.h"
+#include "pkgsync/util.h"
 
 #define ANSWER_MAX ((size_t)1024 * 1024)
 
 extern const char ps_probe_py[];
+
+/* The interpreter of an environment's directory; caller frees; NULL. */
+static char *python_in(const char *dir)
+{
+    static const char *const names[] = { "bin/python", "bin/python3" };
+
+    for (size_t i = 0; i < PS_ARRAY_SIZE(names); i++) {
+        char *path = ps_format("%s/%s", dir, names[i]);
+
+        if (access(path, X_OK) == 0)
+            return path;
+        free(path);
+    }
+    return NULL;
+}
+
+static bool is_directory(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
 
 static int find_program(const char *program, char **out, struct ps_error *err)
 {
@@ -22,20 +46,24 @@ static int find_program(const char *program, char **out, struct ps_error *err)
     char *found = NULL;
 
     if (!program && venv && venv[0] == '/') {
-        found = ps_format("%s/bin/python", venv);
-        if (access(found, X_OK) == 0) {
-            *out = found;
-            return PS_OK;
-        }
-        free(found);
-        return ps_fail(err, PS_ENOTFOUND,
-                       "VIRTUAL_ENV is '%s', which has no bin/python; "
-                       "deactivate it or name an interpreter with --python",
-                       venv);
+        *out = python_in(venv);
+        return *out ? PS_OK
+                    : ps_fail(err, PS_ENOTFOUND,
+                              "VIRTUAL_ENV is '%s', which has no bin/python; "
+                              "deactivate it or name an interpreter with "
+                              "--python",
+                              venv);
     }
     if (!program)
         program = "python3";
     found = ps_find_program(program, getenv("PATH"));
+    if (!found && is_directory(program)) {
+        found = python_in(program);
+        if (!found)
+            return ps_fail(err, PS_ENOTFOUND,
+                           "'%s' is no environment: it has no bin/python",
+                           program);
+    }
     if (!found)
         return ps_fail(err, PS_ENOTFOUND,
                        "no interpreter '%s'; name one with --python", program);
@@ -78,7 +106,6 @@ static char *cache_path(const char *program, const char *cache_dir)
 {
     PS_AUTO_BUF struct ps_buf facts = PS_BUF_INIT(ANSWER_MAX);
     PS_AUTO_FREE char *dir = ps_strdup(program);
-    const char *home = getenv("HOME"); /* of the user's own packages */
     char hex[PS_SHA256_HEX_SIZE];
     struct ps_sha256 digest;
     char *slash = strrchr(dir, '/');
@@ -87,8 +114,7 @@ static char *cache_path(const char *program, const char *cache_dir)
         return NULL;
     if (slash)
         *slash = '\0';
-    ps_buf_addf(&facts, "%s\n%s\n%s\n", PKGSYNC_VERSION, ps_probe_py,
-                home ? home : "");
+    ps_buf_addf(&facts, "%s\n%s\n", PKGSYNC_VERSION, ps_probe_py);
     add_stat(&facts, program);
     for (size_t i = 0; i < 2; i++) {
         PS_AUTO_FREE char *cfg =
@@ -142,9 +168,16 @@ static int need_strings(struct ps_arena *arena, const json_t *answer,
         { "version", &p->version },
         { "abi", &p->abi },
         { "platform", &p->platform },
+        { "prefix", &p->prefix },
+        { "os_name", &p->os_name },
+        { "sys_platform", &p->sys_platform },
+        { "platform_python_implementation",
+          &p->platform_python_implementation },
+        { "python_full_version", &p->python_full_version },
+        { "implementation_version", &p->implementation_version },
     };
 
-    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+    for (size_t i = 0; i < PS_ARRAY_SIZE(wanted); i++) {
         const char *value = NULL;
         int rc = ps_json_get_string(answer, wanted[i].key, &value, err);
 
@@ -170,19 +203,77 @@ static int check_supported(const struct ps_python *p, struct ps_error *err)
         return err->code;
     if (a != 3 || b < 8)
         return ps_fail(err, PS_EUNSUPPORTED,
-                       "'%s' is Python %s; builds need 3.8 or later",
+                       "'%s' is Python %s; pkgsync needs 3.8 or later",
                        p->executable, p->version);
     if (strncmp(p->platform, "linux", 5) != 0)
         return ps_fail(err, PS_EUNSUPPORTED,
                        "'%s' is for %s; wheels are built on Linux",
                        p->executable, p->platform);
-    if (!p->pip_wheel)
-        return ps_fail(err, PS_EUNSUPPORTED,
-                       "no pip wheel for '%s' (looked beside its ensurepip "
-                       "and in /usr/share/python-wheels); install "
-                       "python3-pip-whl or an interpreter with ensurepip",
-                       p->executable);
     return PS_OK;
+}
+
+int ps_python_can_build(const struct ps_python *p, struct ps_error *err)
+{
+    if (p->pip_wheel)
+        return PS_OK;
+    return ps_fail(err, PS_EUNSUPPORTED,
+                   "no pip wheel for '%s' (looked beside its ensurepip and in "
+                   "/usr/share/python-wheels); install python3-pip-whl or an "
+                   "interpreter with ensurepip",
+                   p->executable);
+}
+
+/*
+ * The person's own site directory, below the one that the interpreter named;
+ * NULL when it is not looked at.  A virtual environment without the system's
+ * packages does not; PYTHONNOUSERSITE switches it off.
+ */
+static const char *user_site(struct ps_arena *arena, const json_t *answer)
+{
+    const char *off = getenv("PYTHONNOUSERSITE");
+    const char *base = getenv("PYTHONUSERBASE");
+    const char *home = getenv("HOME");
+    const char *below = ps_json_string_or(answer, "user_directory", "");
+    struct passwd entry;
+    struct passwd *user = NULL;
+    char names[4096];
+
+    if (!json_is_true(json_object_get(answer, "user_enabled")) ||
+        (off && off[0]))
+        return NULL;
+    if (base && base[0])
+        return ps_arena_format(arena, "%s/%s", base, below);
+    if (!home &&
+        getpwuid_r(getuid(), &entry, names, sizeof(names), &user) == 0 && user)
+        home = user->pw_dir;
+    return home ? ps_arena_format(arena, "%s/.local/%s", home, below) : NULL;
+}
+
+/* As sys.path has them: the environment's, the person's, the base's. */
+static const char *const *site_dirs(struct ps_arena *arena,
+                                    const json_t *answer)
+{
+    const char *const *before =
+        ps_json_to_strings(arena, json_object_get(answer, "site_before"));
+    const char *const *after =
+        ps_json_to_strings(arena, json_object_get(answer, "site_after"));
+    const char *user = user_site(arena, answer);
+    size_t count = 0;
+    const char **dirs = NULL;
+
+    for (const char *const *d = before; *d; d++)
+        count++;
+    for (const char *const *d = after; *d; d++)
+        count++;
+    dirs = ps_arena_alloc(arena, count + 2, sizeof(*dirs));
+    count = 0;
+    for (; *before; before++)
+        dirs[count++] = *before;
+    if (user)
+        dirs[count++] = user;
+    for (; *after; after++)
+        dirs[count++] = *after;
+    return dirs;
 }
 
 static int read_answer(struct ps_arena *arena, const char *program,
@@ -200,8 +291,8 @@ static int read_answer(struct ps_arena *arena, const char *program,
     p.pip_wheel =
         ps_arena_strdup(arena, ps_json_string_or(answer, "pip_wheel", NULL));
     p.prefixes = ps_json_to_strings(arena, json_object_get(answer, "prefixes"));
-    p.site_dirs =
-        ps_json_to_strings(arena, json_object_get(answer, "site_dirs"));
+    p.stdlib = ps_json_to_strings(arena, json_object_get(answer, "stdlib"));
+    p.site_dirs = site_dirs(arena, answer);
     p.tags = line_list(arena, text);
     *out = p;
     return PS_OK;

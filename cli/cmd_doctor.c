@@ -75,6 +75,13 @@ static void check_python(struct report *r)
     }
     detail = ps_format("%s %s, %s", p.implementation, p.version, p.executable);
     add_row(r, "python", PS_LAYER_PRESENT, detail, "");
+    if (ps_python_can_build(&p, &err) < 0) {
+        add_row(r, "pip-wheel", PS_LAYER_ABSENT, err.text,
+                "install python3-pip-whl, or name an interpreter with "
+                "ensurepip with --python");
+        r->unfit = true;
+        return;
+    }
     add_row(r, "pip-wheel", PS_LAYER_PRESENT, p.pip_wheel, "");
 }
 

@@ -395,8 +395,10 @@ int ps_pipeline_wheels(struct ps_arena *arena,
     pthread_t threads[THREADS_MAX];
     size_t started = 0;
     PS_AUTO_FD int lock = -1;
-    int rc = ps_cache_share(options->dirs, &lock, err);
+    int rc = ps_python_can_build(options->python, err);
 
+    if (rc == PS_OK)
+        rc = ps_cache_share(options->dirs, &lock, err);
     if (rc == PS_OK)
         rc = ps_heart_start(&p.heart, options->queue, options->cancel, err);
     if (rc < 0)

@@ -2,53 +2,65 @@
 # the tags of wheels that it takes, one a line, best first.  Runs outside the
 # sandbox, with -I and -S: neither PYTHONPATH nor the working directory, no
 # sitecustomize and no .pth file gets to run anything.  Where distributions
-# are is therefore worked out here instead of read from sys.path.
+# are is therefore not read from sys.path: site's own functions are asked which
+# directories they would add.  What belongs to the person and not to the
+# interpreter (HOME, PYTHONPATH, the kernel) is added by who reads this.
 import json
 import os
+import platform
+import site
 import sys
 import sysconfig
 
+directories = []
 
-def venv_of(executable):
-    """The virtual environment of an interpreter, and whether it is alone."""
-    root = os.path.dirname(os.path.dirname(os.path.abspath(executable)))
+
+def note_directories(known, prefixes=None):
+    directories.extend(site.getsitepackages(prefixes))
+    return known
+
+
+def site_directories():
+    """Those before the user's own directory, those after it, and whether the
+    user's own one is looked at."""
+    site.addsitepackages = note_directories
     try:
-        with open(os.path.join(root, "pyvenv.cfg"), encoding="utf-8") as cfg:
-            pairs = dict(
-                (key.strip().lower(), value.strip().lower())
-                for key, mark, value in (line.partition("=") for line in cfg)
-                if mark
-            )
-    except (OSError, UnicodeDecodeError):
-        return None, False
-    return root, pairs.get("include-system-site-packages", "true") != "true"
+        site.venv(set())
+    except UnicodeDecodeError:  # of pyvenv.cfg; the interpreter would end
+        pass
+    before = list(directories)
+    note_directories(None)
+    after = [path for path in directories if path not in before]
+    return before, after, site.ENABLE_USER_SITE is not False
 
 
-def site_dirs():
-    name = "python%d.%d" % sys.version_info[:2]
-    root, alone = venv_of(sys.executable)
-    found = []
-    if root:
-        found += [
-            os.path.join(root, lib, name, "site-packages") for lib in ("lib", "lib64")
-        ]
-    if not alone:
-        if not root:
-            found.append(os.path.expanduser("~/.local/lib/%s/site-packages" % name))
-        paths = sysconfig.get_paths()
-        found += [
-            "/usr/local/lib/%s/dist-packages" % name,
-            paths["purelib"],
-            paths["platlib"],
-            os.path.join(sys.base_prefix, "lib", name, "site-packages"),
-        ]
-        if sys.base_prefix == "/usr":
-            found.append("/usr/lib/python3/dist-packages")
-    # Those that are not there (yet) are kept: the answer outlives this run.
-    unique = {}
-    for path in found:
-        unique.setdefault(os.path.realpath(path), path)
-    return list(unique.values())
+def user_directory():
+    """The user's own directory, below PYTHONUSERBASE."""
+    try:
+        path = site._get_path("@")
+    except AttributeError:
+        path = sysconfig.get_path("purelib", "posix_user", {"userbase": "@"})
+    return path[2:]
+
+
+def standard_library():
+    try:
+        return sorted(sys.stdlib_module_names)
+    except AttributeError:  # before 3.10
+        pass
+    names = set(sys.builtin_module_names)
+    stdlib = sysconfig.get_path("stdlib")
+    for directory in (stdlib, os.path.join(stdlib, "lib-dynload")):
+        if os.path.isdir(directory):
+            names.update(name.split(".")[0] for name in os.listdir(directory))
+    return sorted(name for name in names if name.isidentifier())
+
+
+def version_text(info):
+    text = "%d.%d.%d" % info[:3]
+    if info.releaselevel != "final":
+        text += info.releaselevel[0] + str(info.serial)
+    return text
 
 
 pip_dirs = []
@@ -78,6 +90,9 @@ if pip_wheel:
         del sys.path[0]
 
 base = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+prefixes = sorted({sys.base_prefix, sys.base_exec_prefix, os.path.dirname(base)})
+platform_tag = sysconfig.get_platform()
+before, after, user = site_directories()
 json.dump(
     {
         "executable": sys.executable,
@@ -85,11 +100,20 @@ json.dump(
         "implementation": sys.implementation.name,
         "version": ".".join(map(str, sys.version_info[:3])),
         "abi": sysconfig.get_config_var("SOABI") or sys.implementation.cache_tag,
-        "platform": sysconfig.get_platform(),
+        "platform": platform_tag,
         "pip_wheel": pip_wheel,
-        "pip_looked": [d for d in pip_dirs if d],
-        "prefixes": sorted({sys.base_prefix, sys.base_exec_prefix, os.path.dirname(base)}),
-        "site_dirs": site_dirs(),
+        "prefixes": prefixes,
+        "prefix": sys.prefix,
+        "site_before": before,
+        "site_after": after,
+        "user_enabled": user,
+        "user_directory": user_directory(),
+        "os_name": os.name,
+        "sys_platform": sys.platform,
+        "platform_python_implementation": platform.python_implementation(),
+        "python_full_version": platform.python_version(),
+        "implementation_version": version_text(sys.implementation.version),
+        "stdlib": standard_library(),
     },
     sys.stdout,
 )

@@ -31,6 +31,8 @@ struct ps_site {
     const char *platform;       /* "linux-x86_64" */
     const char *const *path;    /* PYTHONPATH: no .pth files are read here */
     const char *const *dirs;    /* site directories: .pth files are read */
+    const char *const *stdlib;  /* top-level names of the standard library;
+                                   NULL: not known */
     struct ps_marker_env markers;
 };
 
