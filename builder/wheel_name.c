@@ -121,25 +121,6 @@ int ps_wheel_name_parse(struct ps_str file_name, struct ps_wheel_name *out,
     return PS_OK;
 }
 
-char *ps_normalize_name(struct ps_arena *arena, struct ps_str name)
-{
-    char *out = ps_arena_alloc(arena, name.len + 1, 1);
-    size_t n = 0;
-
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-
-        if (c == '_' || c == '.')
-            c = '-';
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c - 'A' + 'a');
-        if (c == '-' && n > 0 && out[n - 1] == '-')
-            continue;
-        out[n++] = c;
-    }
-    return out;
-}
-
 static int add_tag(struct ps_arena *arena, struct ps_wheel_tags *tags,
                    const struct ps_str part[3], struct ps_error *err)
 {

@@ -3,7 +3,6 @@
  * to its tests.  Blocking; a `struct ps_zip` belongs to one thread at a time.
  *
  *   wheel_name.c         file names and compatibility tags
- *   version_normalize.c  PEP 440 spellings
  *   wheel_zip.c          end record and central directory
  *   wheel_zip_name.c     member names
  *   wheel_zip_local.c    local headers and the layout of the file
@@ -23,6 +22,7 @@
 #include "pkgsync/error.h"
 #include "pkgsync/str.h"
 #include "pkgsync/util.h"
+#include "pkgsync/version.h"
 #include "pkgsync/wheel.h"
 
 #define PS_WHEEL_DIRECTORY_MAX PS_MIB(64) /* the zip's central directory */
@@ -31,16 +31,6 @@
 #define PS_WHEEL_WHEEL_MAX PS_MIB(1)
 #define PS_WHEEL_HEADERS_MAX 65536u
 #define PS_WHEEL_TAGS_MAX 4096u
-
-/* --- Versions ----------------------------------------------------------- */
-
-/*
- * The normal form of a PEP 440 version: "v1.0-RC.01" gives "1.0rc1".  Zeros
- * at the end of the release are kept.  PS_EINVALID if it is not a version.
- */
-PS_MUST_USE int ps_version_normalize(struct ps_arena *arena,
-                                     struct ps_str version, char **out,
-                                     struct ps_error *err);
 
 /* --- Tags --------------------------------------------------------------- */
 

@@ -13,6 +13,7 @@
 #include "pkgsync/arena.h"
 #include "pkgsync/digest.h"
 #include "pkgsync/error.h"
+#include "pkgsync/name.h"
 #include "pkgsync/str.h"
 
 /* The parts of `{name}-{version}(-{build})?-{python}-{abi}-{platform}.whl`;
@@ -30,9 +31,6 @@ struct ps_wheel_name {
 PS_MUST_USE int ps_wheel_name_parse(struct ps_str file_name,
                                     struct ps_wheel_name *out,
                                     struct ps_error *err);
-
-/* PEP 503: lower case, runs of -_. become one '-'.  In the arena. */
-char *ps_normalize_name(struct ps_arena *arena, struct ps_str name);
 
 struct ps_wheel_limits {
     uint64_t max_bytes;    /* the file; 0: 4 GiB */

@@ -1,4 +1,4 @@
-/* Wheel file names, project names, versions, compatibility tags. */
+/* Wheel file names and compatibility tags. */
 #include "test_util.h"
 #include "wheel_private.h"
 
@@ -87,139 +87,6 @@ static void refuses_what_is_no_wheel_name(void **state)
     }
 }
 
-static void normalises_project_names(void **state)
-{
-    static const char *const rows[][2] = {
-        { "demo", "demo" },
-        { "Demo", "demo" },
-        { "zope.interface", "zope-interface" },
-        { "Foo__Bar", "foo-bar" },
-        { "a-_.-b", "a-b" },
-        { "A.B_C-D", "a-b-c-d" },
-        { "", "" },
-    };
-    PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
-
-    (void)state;
-    for (size_t i = 0; i < PS_ARRAY_SIZE(rows); i++)
-        assert_string_equal(ps_normalize_name(&arena, ps_str_from(rows[i][0])),
-                            rows[i][1]);
-}
-
-static void normalises_versions(void **state)
-{
-    static const char *const rows[][2] = {
-        { "1", "1" },
-        { "1.0", "1.0" },
-        { "1.0.0", "1.0.0" },
-        { "  1.2\t", "1.2" },
-        { "v1.2", "1.2" },
-        { "V1.2", "1.2" },
-        { "01.002", "1.2" },
-        { "2024.01.05", "2024.1.5" },
-        { "0!1", "1" },
-        { "00!1", "1" },
-        { "2!1.0", "2!1.0" },
-        { "1.0a", "1.0a0" },
-        { "1.0a1", "1.0a1" },
-        { "1.0.ALPHA.01", "1.0a1" },
-        { "1.0-beta_2", "1.0b2" },
-        { "1.0c3", "1.0rc3" },
-        { "1.0pre3", "1.0rc3" },
-        { "1.0-preview-3", "1.0rc3" },
-        { "1.0rc", "1.0rc0" },
-        { "2023c", "2023rc0" },
-        { "1.0.post", "1.0.post0" },
-        { "1.0post2", "1.0.post2" },
-        { "1.0-r4", "1.0.post4" },
-        { "1.0_rev_4", "1.0.post4" },
-        { "1.0-1", "1.0.post1" },
-        { "1.0-01", "1.0.post1" },
-        { "1.0dev", "1.0.dev0" },
-        { "1.0-DEV-7", "1.0.dev7" },
-        { "1.0a1.post2.dev3", "1.0a1.post2.dev3" },
-        { "1.0rc1-1dev1", "1.0rc1.post1.dev1" },
-        { "1.0a.", "1.0a0" },
-        { "1.0a-.post", "1.0a0.post0" },
-        { "1.0a--1", "1.0a0.post1" },
-        { "1.0.dev-", "1.0.dev0" },
-        { "1.0+cu118", "1.0+cu118" },
-        { "1.0+Ubuntu-1_02.x", "1.0+ubuntu.1.2.x" },
-        { "1.0+001", "1.0+1" },
-        { "1.0+00a", "1.0+00a" },
-        { "1.0.post1+g1a2b3c", "1.0.post1+g1a2b3c" },
-        { "99999999999999999999999.1", "99999999999999999999999.1" },
-    };
-    PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
-
-    (void)state;
-    for (size_t i = 0; i < PS_ARRAY_SIZE(rows); i++) {
-        struct ps_error err = PS_ERROR_INIT;
-        char *out = NULL;
-
-        assert_ok(
-            ps_version_normalize(&arena, ps_str_from(rows[i][0]), &out, &err),
-            &err);
-        assert_string_equal(out, rows[i][1]);
-        /* The normal form is its own. */
-        assert_ok(ps_version_normalize(&arena, ps_str_from(out), &out, &err),
-                  &err);
-        assert_string_equal(out, rows[i][1]);
-    }
-}
-
-static void refuses_what_is_no_version(void **state)
-{
-    static const char *const rows[] = {
-        "",        "v",           "a",       "1.",         "1..2",
-        ".1",      "1.0.",        "1.0-",    "1!",         "!1",
-        "1!!1",    "1.0+",        "1.0+a+b", "1.0+a..b",   "1.0+a.",
-        "1.0x",    "1.0--1",      "1 .0",    "1.0post1a1", "1.0dev1post1",
-        "1.0a1b1", "1.0\xc3\xa9", "1.*",     "-1",         "1.0a1-",
-        "1.0_1",
-    };
-    PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
-
-    (void)state;
-    for (size_t i = 0; i < PS_ARRAY_SIZE(rows); i++) {
-        struct ps_error err = PS_ERROR_INIT;
-        char *out = NULL;
-
-        if (ps_version_normalize(&arena, ps_str_from(rows[i]), &out, &err) !=
-            PS_EINVALID)
-            fail_msg("'%s' passed as '%s'", rows[i], out);
-    }
-}
-
-static void refuses_odd_bytes_and_lengths_in_versions(void **state)
-{
-    PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
-    struct ps_error err = PS_ERROR_INIT;
-    struct ps_str nul = PS_STR_LIT("1.0\0a1");
-    static const char start[] = { '1', 'a', '1', 'r', '2', '+' };
-    char digits[600];
-    char *out = NULL;
-
-    (void)state;
-    assert_code(PS_EINVALID, ps_version_normalize(&arena, nul, &out, &err),
-                &err);
-    memset(digits, '1', sizeof(digits));
-    for (size_t len = 500; len < sizeof(digits); len++) {
-        int code = len > 512 ? PS_EINVALID : PS_OK;
-        struct ps_str version = { .data = digits, .len = len };
-
-        assert_code(code, ps_version_normalize(&arena, version, &out, &err),
-                    &err);
-    }
-    /* 512 characters that become 516. */
-    memcpy(digits, start, sizeof(start));
-    assert_code(
-        PS_EINVALID,
-        ps_version_normalize(
-            &arena, (struct ps_str){ .data = digits, .len = 512 }, &out, &err),
-        &err);
-}
-
 static void expands_compressed_tags(void **state)
 {
     static const char *const expected[] = { "py2-none-any", "py2-none-win32",
@@ -268,10 +135,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parses_the_parts_of_a_file_name),
         cmocka_unit_test(refuses_what_is_no_wheel_name),
-        cmocka_unit_test(normalises_project_names),
-        cmocka_unit_test(normalises_versions),
-        cmocka_unit_test(refuses_what_is_no_version),
-        cmocka_unit_test(refuses_odd_bytes_and_lengths_in_versions),
         cmocka_unit_test(expands_compressed_tags),
         cmocka_unit_test(bounds_the_expansion_of_tags),
     };
