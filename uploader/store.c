@@ -220,6 +220,28 @@ int ps_store_get(struct ps_store *s, const char *key, int fd,
     return rc;
 }
 
+// NOLINTNEXTLINE(readability-function-size): as store.h declares it
+int ps_store_presign_get(struct ps_store *s, const char *key, uint64_t seconds,
+                         const struct ps_cancel *cancel, char **url,
+                         uint64_t *until_ms, struct ps_error *err)
+{
+    struct ps_store_presign presign = { .key = key,
+                                        .seconds = seconds,
+                                        .cancel = cancel };
+
+    if (check_key(key, err) < 0)
+        return err->code;
+    if (!s->ops->presign_get)
+        return ps_fail(err, PS_EUNSUPPORTED,
+                       "'%s' has no presigned URLs; only an s3:// store does",
+                       s->location);
+    if (seconds < 1 || seconds > PS_STORE_PRESIGN_MAX_S)
+        return ps_fail(err, PS_EINVALID,
+                       "a presigned URL lives for 1 to %d seconds, not %llu",
+                       PS_STORE_PRESIGN_MAX_S, (unsigned long long)seconds);
+    return s->ops->presign_get(s, &presign, url, until_ms, err);
+}
+
 char *ps_store_wheel_key(const struct ps_sha256 *sha256, const char *file_name)
 {
     char hex[PS_SHA256_HEX_SIZE];

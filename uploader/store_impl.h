@@ -22,6 +22,12 @@ struct ps_store_get {
     const struct ps_cancel *cancel; /* may be NULL */
 };
 
+struct ps_store_presign {
+    const char *key;
+    uint64_t seconds;
+    const struct ps_cancel *cancel; /* may be NULL */
+};
+
 struct ps_store_ops {
     int (*put)(struct ps_store *s, const struct ps_store_put *put,
                bool *existed, struct ps_error *err);
@@ -31,6 +37,10 @@ struct ps_store_ops {
     int (*get)(struct ps_store *s, const struct ps_store_get *get,
                uint64_t *size, struct ps_error *err);
     char *(*object_url)(const struct ps_store *s, const char *key);
+    /* NULL: this kind has no such URLs. */
+    int (*presign_get)(struct ps_store *s,
+                       const struct ps_store_presign *presign, char **url,
+                       uint64_t *until_ms, struct ps_error *err);
     void (*free)(struct ps_store *s);
 };
 

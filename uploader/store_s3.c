@@ -53,7 +53,8 @@ struct s3_request {
     char *path; /* owned */
     struct ps_header headers[HEADERS_MAX];
     size_t header_count;
-    unsigned asked; /* grants so far */
+    int64_t wanted_s; /* how long a grant is to live, at most */
+    unsigned asked;   /* grants so far */
 };
 
 static struct s3_store *s3_store_of(const struct ps_store *s)
@@ -74,10 +75,10 @@ static int s3_refresh(struct s3_store *s, const struct s3_request *r,
 {
     struct ps_aws_credentials fresh = { .access_key = NULL };
     uint64_t now_ms = ps_boot_ms();
-    int64_t left_s = TTL_MAX_S;
+    int64_t left_s = r->wanted_s;
     bool is_ending =
         s->credentials.expires_s != 0 &&
-        s->credentials.expires_s - server_now_s < TTL_SPARE_S + TTL_MAX_S;
+        s->credentials.expires_s - server_now_s < TTL_SPARE_S + r->wanted_s;
     bool may_be_renewed =
         (is_ending || r->asked > 1) && now_ms - s->loaded_ms > RELOAD_AFTER_MS;
 
@@ -166,6 +167,7 @@ static struct s3_request request_for(struct s3_store *s, const char *method,
         .method = method,
         .cancel = cancel,
         .path = ps_format("%s%s/%s", s->endpoint.path, s->prefix, key),
+        .wanted_s = TTL_MAX_S,
     };
 }
 
@@ -173,6 +175,24 @@ static void request_add(struct s3_request *r, const char *name,
                         const char *value)
 {
     r->headers[r->header_count++] = (struct ps_header){ name, value };
+}
+
+static int s3_presign_get(struct ps_store *base,
+                          const struct ps_store_presign *presign, char **url,
+                          uint64_t *until_ms, struct ps_error *err)
+{
+    PS_CLEANUP(request_release)
+    struct s3_request r =
+        request_for(s3_store_of(base), "GET", presign->key, presign->cancel);
+    uint64_t ttl_s = 0;
+
+    r.wanted_s = (int64_t)presign->seconds;
+    /* Temporary credentials that end sooner are worth a look for new ones. */
+    r.asked = 2;
+    if (s3_sign(&r, 0, url, &ttl_s, err) < 0)
+        return ps_context(err, "presign '%s'", presign->key);
+    *until_ms = ps_now_ms() + ttl_s * 1000;
+    return PS_OK;
 }
 
 /* ---- looking ---- */
@@ -502,6 +522,7 @@ int ps_store_s3_new(const struct ps_store_options *options, const char *rest,
         .stat = s3_stat,
         .get = s3_get,
         .object_url = s3_object_url,
+        .presign_get = s3_presign_get,
         .free = s3_free,
     };
     struct s3_store *s = NULL;

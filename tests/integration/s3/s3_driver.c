@@ -2,7 +2,7 @@
  * A store on the command line, for tests: one JSON line on standard output.
  *
  *   s3_driver put KEY FILE [SHA256] | put-bytes KEY TEXT
- *             | stat KEY | get KEY FILE [MAX]
+ *             | stat KEY | get KEY FILE [MAX] | presign KEY SECONDS
  *
  * The store is in the environment: STORE, ENDPOINT, PROFILE, VIRTUAL_HOST;
  * and so is the uploader: TRIES, DELAY_MS, STALL_MS.  CANCEL_AFTER: bytes of
@@ -212,6 +212,21 @@ static int run_get(struct run *r, char **argv, struct ps_error *err)
     return PS_OK;
 }
 
+static int run_presign(struct run *r, char **argv, struct ps_error *err)
+{
+    PS_AUTO_FREE char *url = NULL;
+    uint64_t seconds = 0;
+    uint64_t until_ms = 0;
+
+    if (ps_str_to_u64(ps_str_from(argv[1]), UINT64_MAX, &seconds, err) < 0 ||
+        ps_store_presign_get(r->store, argv[0], seconds, &r->cancel, &url,
+                             &until_ms, err) < 0)
+        return err->code;
+    json_object_set_new(r->out, "presigned", json_string(url));
+    json_object_set_new(r->out, "until_ms", json_integer((json_int_t)until_ms));
+    return PS_OK;
+}
+
 static int run_verb(struct run *r, int argc, char **argv, struct ps_error *err)
 {
     const char *verb = argc > 1 ? argv[1] : "";
@@ -223,6 +238,8 @@ static int run_verb(struct run *r, int argc, char **argv, struct ps_error *err)
         return run_stat(r, argv[2], err);
     if (strcmp(verb, "get") == 0 && argc >= 4)
         return run_get(r, argv + 2, err);
+    if (strcmp(verb, "presign") == 0 && argc == 4)
+        return run_presign(r, argv + 2, err);
     if (strcmp(verb, "put-bytes") == 0 && argc == 4) {
         if (ps_store_put_bytes(r->store, argv[2], "text/plain", argv[3],
                                strlen(argv[3]), &r->cancel, &existed, err) < 0)

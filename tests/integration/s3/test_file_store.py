@@ -123,6 +123,11 @@ class KeepsItWhole(FileCase):
         self.assertEqual([o["existed"] for o in outs].count(False), 1)
         self.assertEqual(self.files(), [KEY])
 
+    def test_there_are_no_presigned_urls(self):
+        self.put()
+        text = self.fails("UNSUPPORTED", "presign", KEY, 60)
+        self.assertIn("only an s3:// store", text)
+
     def test_a_cancel_leaves_nothing(self):
         out = self.driver("put", KEY, self.large_file(64 << 20),
                           CANCEL_AFTER=1)

@@ -9,6 +9,8 @@ import socket
 import subprocess
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 from s3_support import ACCESS_KEY, SECRET_KEY, DriverCase, Metadata, Stub
 
@@ -680,6 +682,52 @@ class Addresses(S3Case):
         self.put(ENDPOINT="", AWS_ENDPOINT_URL=self.stub.url)
         self.put(ENDPOINT="", AWS_ENDPOINT_URL="http://127.0.0.1:1",
                  AWS_ENDPOINT_URL_S3=self.stub.url)
+
+
+class Presigned(S3Case):
+    def presign(self, seconds, **more):
+        return self.ok("presign", KEY, seconds, **more)
+
+    def fetch(self, url):
+        """What comes, whatever the status: the URL is all that is needed."""
+        try:
+            with urllib.request.urlopen(url) as answer:
+                return answer.read()
+        except urllib.error.HTTPError as refused:
+            return refused.read()
+
+    def test_anybody_can_fetch_by_it(self):
+        self.put()
+        out = self.presign(3600)
+        self.assertEqual(self.fetch(out["presigned"]), DATA)
+        left_s = out["until_ms"] / 1000 - time.time()
+        self.assertTrue(3500 < left_s <= 3600, left_s)
+
+    def test_it_is_for_this_object_alone(self):
+        self.put()
+        url = self.presign(3600)["presigned"]
+        self.assertIn(b"SignatureDoesNotMatch",
+                      self.fetch(url.replace("demo-1.0", "demo-1.1")))
+
+    def test_its_time_has_limits(self):
+        for seconds in (0, 604801):
+            with self.subTest(seconds):
+                self.fails("INVALID", "presign", KEY, seconds)
+        self.assertIn("X-Amz-Expires=604800",
+                      self.presign(604800)["presigned"])
+
+    def test_it_does_not_outlive_the_credentials(self):
+        end = time.time() + 1000
+        out = self.presign(
+            3600, AWS_SESSION_TOKEN="token",
+            AWS_CREDENTIAL_EXPIRATION=time.strftime(
+                "%Y-%m-%dT%H:%M:%SZ", time.gmtime(end)))
+        self.assertLess(out["until_ms"] / 1000, end)
+        self.assertIn("X-Amz-Security-Token=token", out["presigned"])
+
+    def test_credentials_are_needed(self):
+        self.fails("AUTH", "presign", KEY, 60, AWS_ACCESS_KEY_ID="",
+                   AWS_SECRET_ACCESS_KEY="")
 
 
 if __name__ == "__main__":

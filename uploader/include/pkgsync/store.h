@@ -96,6 +96,19 @@ PS_MUST_USE int ps_store_get(struct ps_store *s, const char *key, int fd,
                              uint64_t max_bytes, const struct ps_cancel *cancel,
                              uint64_t *size, struct ps_error *err);
 
+#define PS_STORE_PRESIGN_MAX_S 604800 /* Signature Version 4's own limit */
+
+/*
+ * A URL by which anybody can fetch the object without credentials, for at most
+ * so many seconds: less, when the credentials end sooner.  *until_ms: wall
+ * clock.  Caller frees *url.  Nothing is asked of the server.
+ * PS_EUNSUPPORTED for a store that is no S3 one; PS_EAUTH.
+ */
+PS_MUST_USE int ps_store_presign_get(struct ps_store *s, const char *key,
+                                     uint64_t seconds,
+                                     const struct ps_cancel *cancel, char **url,
+                                     uint64_t *until_ms, struct ps_error *err);
+
 /* "wheels/<2 digits>/<64 digits>/<file name>"; caller frees. */
 char *ps_store_wheel_key(const struct ps_sha256 *sha256, const char *file_name);
 
