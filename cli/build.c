@@ -107,17 +107,6 @@ static unsigned job_count(const struct cli *cli)
     return processors > 0 ? (unsigned)processors : 1;
 }
 
-const char *cli_python(struct cli *cli)
-{
-    const char *given = cli_text(cli, "python");
-    const char *inside = NULL;
-
-    if (!given)
-        return NULL;
-    inside = ps_arena_format(&cli->arena, "%s/bin/python", given);
-    return access(inside, X_OK) == 0 ? inside : given;
-}
-
 int cli_pipeline_fill(struct cli *cli, const char *cwd,
                       struct cli_pipeline *out, struct ps_error *err)
 {
@@ -143,8 +132,8 @@ int cli_pipeline_fill(struct cli *cli, const char *cwd,
     };
     rc = read_config_settings(cli, cli->config_settings, err);
     if (rc == PS_OK)
-        rc = ps_python_probe(&cli->arena, cli_python(cli), cli->dirs.cache,
-                             &cli->cancel, &out->python, err);
+        rc = ps_python_probe(&cli->arena, cli_text(cli, "python"),
+                             cli->dirs.cache, &cli->cancel, &out->python, err);
     if (rc == PS_OK)
         rc = cli_index(cli, cwd, &out->python, &out->index, err);
     return rc;

@@ -14,10 +14,6 @@ struct cli_pipeline {
     struct ps_pipeline_options options; /* all but events */
 };
 
-/* The interpreter of --python, which may also be the directory of an
- * environment; NULL: the active one. */
-const char *cli_python(struct cli *cli);
-
 /* Where packages come from; strings live as long as `cli`. */
 PS_MUST_USE int cli_index(struct cli *cli, const char *cwd,
                           const struct ps_python *python, struct ps_index *out,

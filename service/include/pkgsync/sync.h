@@ -107,8 +107,6 @@ PS_MUST_USE int ps_sync_wheels(struct ps_arena *arena,
 
 /* ---- all of it ---- */
 
-#define PS_SYNC_PRESIGN_MAX_S 604800
-
 struct ps_sync_options {
     const struct ps_pipeline_options *pipeline; /* Required; `store` may be
                                                    NULL: not uploaded */
