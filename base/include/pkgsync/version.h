@@ -30,8 +30,9 @@ struct ps_version {
     size_t local_count;
 };
 
-/* PS_EINVALID naming the version when PEP 440 does not allow it.  Surrounding
- * blanks and every spelling of appendix B are accepted. */
+/* PS_EINVALID naming the version when PEP 440 does not allow it, or when it is
+ * longer than 64 KiB.  Surrounding blanks and every spelling of appendix B are
+ * accepted. */
 PS_MUST_USE int ps_version_parse(struct ps_arena *arena, struct ps_str text,
                                  struct ps_version *out, struct ps_error *err);
 
@@ -72,7 +73,8 @@ const char *ps_specifier_op_text(enum ps_specifier_op op); /* "~=" */
 struct ps_specifier {
     enum ps_specifier_op op;
     bool wildcard;       /* ==1.2.* */
-    struct ps_str text;  /* the version as written, without ".*" */
+    struct ps_str text;  /* the version as written, without ".*"; may be empty
+                            for === */
     struct ps_version v; /* unset for === */
 };
 
@@ -91,14 +93,30 @@ PS_MUST_USE int ps_specifiers_parse(struct ps_arena *arena, struct ps_str text,
 char *ps_specifiers_string(struct ps_arena *arena,
                            const struct ps_specifiers *set);
 
+/* Whether a specifier other than != and ==1.2.* names a pre-release. */
+bool ps_specifiers_name_prerelease(const struct ps_specifiers *set);
+
 enum ps_prereleases {
     PS_PRERELEASES_AUTO, /* only where a specifier names one */
     PS_PRERELEASES_YES,
     PS_PRERELEASES_NO,
 };
 
-/* `version` may be one that PEP 440 does not allow: only === admits it. */
+/*
+ * `version` may be one that PEP 440 does not allow: only === and the empty set
+ * admit it.  packaging's contains(version) asked as AUTO before its release
+ * 26 and asks as YES since then: a version that stands alone has no final
+ * release beside it that could be preferred.
+ */
 bool ps_specifiers_contain(const struct ps_specifiers *set,
                            struct ps_str version, enum ps_prereleases policy);
+
+/*
+ * The same for versions of which one will be chosen.  AUTO admits pre-releases
+ * where a specifier names one, and where no final release is admitted.
+ */
+void ps_specifiers_filter(const struct ps_specifiers *set,
+                          const struct ps_str *versions, size_t count,
+                          enum ps_prereleases policy, bool *admitted);
 
 #endif
