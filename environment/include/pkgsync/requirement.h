@@ -26,6 +26,10 @@ struct ps_marker_env {
     const char *python_full_version;    /* "3.11.7" */
     const char *implementation_name;    /* "cpython" */
     const char *implementation_version; /* "3.11.7" */
+    /* In lock files only (PEP 751): sets of names, NULL-terminated.  NULL as a
+     * list: not defined here. */
+    const char *const *extras;
+    const char *const *dependency_groups;
 };
 
 struct ps_marker; /* a parsed expression; lives in the arena */
