@@ -16,8 +16,13 @@ struct ps_tag {
     struct ps_str python, abi, platform; /* lower case */
 };
 
-/* Expand a compressed tag set, "py2.py3-none-any"; PS_EINVALID when it is not
- * three parts. */
+/*
+ * Expand a compressed tag set, "py2.py3-none-any"; each tag once.
+ *
+ *   PS_EINVALID  it is not three parts, one is empty, or a Python that is no
+ *                identifier
+ *   PS_ETOOBIG   it stands for more than 65,536 tags
+ */
 PS_MUST_USE int ps_tags_parse(struct ps_arena *arena, struct ps_str text,
                               const struct ps_tag **out, size_t *count,
                               struct ps_error *err);
@@ -26,14 +31,21 @@ PS_MUST_USE int ps_tags_parse(struct ps_arena *arena, struct ps_str text,
 struct ps_tag_target {
     const char *implementation; /* "cpython", "pypy" */
     unsigned major, minor;      /* of Python */
-    const char *abi;  /* "cp311", "cp313t", "pypy39_pp73"; NULL: derived */
-    const char *arch; /* "x86_64", "aarch64", ... */
-    const char *libc; /* "glibc", "musl" or "macos" */
+    const char *abi;  /* "cp311", "cp313t", "pypy39_pp73", or as sysconfig's
+                         SOABI has it, "cpython-311-x86_64-linux-gnu"; NULL:
+                         derived for CPython, else none */
+    const char *arch; /* "x86_64", "aarch64", ...; of the interpreter, so
+                         "i686" for one of 32 bits */
+    const char *libc; /* "glibc", "musl" or "macos"; NULL: `arch` is the whole
+                         platform, "win-amd64" */
     unsigned libc_major, libc_minor; /* or macOS' version */
 };
 
-/* All tags that the target installs, best first, in the order of
- * packaging.tags.sys_tags(); NULL-terminated texts in the arena. */
+/*
+ * All tags that the target installs, best first, in the order of
+ * packaging.tags.sys_tags() (since its release 26.3: linux_* comes before
+ * manylinux and musllinux); NULL-terminated texts in the arena.
+ */
 const char *const *ps_tags_of(struct ps_arena *arena,
                               const struct ps_tag_target *target);
 
