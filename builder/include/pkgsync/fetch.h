@@ -51,6 +51,7 @@ struct ps_fetch {
     const struct ps_index *index;    /* Required */
     const struct ps_python *python;  /* Required */
     const char *cache_dir;           /* Required */
+    bool no_deps;                    /* these alone, not what they require */
     const struct ps_cancel *cancel;  /* Optional */
     ps_sink_fn *log;                 /* Optional: what pip prints */
     void *log_user;
@@ -79,6 +80,23 @@ PS_MUST_USE int ps_fetch_sdist(struct ps_arena *arena,
                                const struct ps_fetch *request,
                                const char *requirement, const char **path,
                                struct ps_error *err);
+
+/* A file that an index has; strings in the arena. */
+struct ps_found_file {
+    const char *name; /* NULL: it has none */
+    const char *url;  /* without credentials */
+    bool is_wheel;    /* else a source distribution */
+    bool has_sha256;  /* the index gives it, or it is a local file */
+    struct ps_sha256 sha256;
+};
+
+/*
+ * What the index would give for each requirement, which is not fetched and not
+ * resolved any further.  out: as many as there are requirements.
+ */
+PS_MUST_USE int ps_fetch_find(struct ps_arena *arena,
+                              const struct ps_fetch *request, bool wheels_only,
+                              struct ps_found_file *out, struct ps_error *err);
 
 /* The pip that ensurepip bundles, unpacked under the cache; in the arena. */
 PS_MUST_USE int ps_fetch_pip(struct ps_arena *arena,

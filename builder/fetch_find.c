@@ -1,0 +1,117 @@
+/* Which files an index would give, without fetching them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "build_private.h"
+#include "fetch_private.h"
+#include "pkgsync/cleanup.h"
+#include "pkgsync/mem.h"
+
+#define FIND_LIMIT_MS ((uint64_t)30 * 60 * 1000)
+#define ANSWER_MAX ((size_t)64 << 20)
+#define QUESTION_MAX ((size_t)16 << 20)
+
+extern const char ps_find_files_py[]; /* scripts/find_files.py */
+
+static int question(const char *const *requirements, struct ps_buf *out,
+                    struct ps_error *err)
+{
+    for (size_t i = 0; requirements[i]; i++) {
+        int rc = ps_check_requirement(requirements[i], err);
+
+        if (rc < 0)
+            return rc;
+        ps_buf_addf(out, "%s\n", requirements[i]);
+    }
+    return ps_buf_check(out, "the list of requirements", err);
+}
+
+static int ask(struct ps_arena *arena, const struct ps_fetch *f,
+               bool wheels_only, struct ps_buf *answer, struct ps_error *err)
+{
+    PS_CLEANUP(ps_args_release) struct ps_args args = { .items = NULL };
+    PS_AUTO_FREE struct ps_tail *tail = ps_calloc(1, sizeof(*tail));
+    PS_AUTO_BUF struct ps_buf input = PS_BUF_INIT(QUESTION_MAX);
+    struct ps_process_result result = { .exit_status = 0 };
+    struct ps_process_spec spec = { .cwd = "/",
+                                    .out = answer,
+                                    .sink = ps_tail_sink,
+                                    .sink_user = tail,
+                                    .wall_limit_ms = FIND_LIMIT_MS };
+    const char *pip = NULL;
+    int rc = question(f->requirements, &input, err);
+
+    if (rc == PS_OK)
+        rc = ps_fetch_pip(arena, f->python, f->cache_dir, f->cancel, &pip, err);
+    if (rc < 0)
+        return rc;
+    ps_args_add(&args, f->python->base_executable);
+    ps_args_add(&args, "-I");
+    ps_args_add(&args, "-S");
+    ps_args_add(&args, "-c");
+    ps_args_add(&args, ps_find_files_py);
+    if (wheels_only) {
+        ps_args_add(&args, "--only-binary");
+        ps_args_add(&args, ":all:");
+    }
+    ps_args_add_index(&args, f->index);
+    spec.argv = args.items;
+    spec.env = ps_pip_environment(
+        arena, f->index, ps_arena_format(arena, "PKGSYNC_PIP=%s", pip));
+    spec.input = ps_buf_str(&input);
+    tail->next = f->log;
+    tail->next_user = f->log_user;
+    rc = ps_process_run(&spec, f->cancel, &result, err);
+    if (rc < 0)
+        return rc;
+    if (result.exit_status != 0 || result.term_signal != 0)
+        return ps_fail(err, PS_EIO, "ask the index: %s",
+                       ps_tail_last_line(arena, tail));
+    return PS_OK;
+}
+
+static int read_line(struct ps_arena *arena, struct ps_str line,
+                     struct ps_found_file *out, struct ps_error *err)
+{
+    PS_AUTO_JSON json_t *doc = NULL;
+    PS_AUTO_FREE char *url = NULL;
+    const char *sha256 = NULL;
+
+    *out = (struct ps_found_file){ .name = NULL };
+    if (ps_str_is(line, "null"))
+        return PS_OK;
+    if (ps_json_parse(line, "pip's answer", &doc, err) < 0)
+        return err->code;
+    /* Links of an index that is asked with a password have it as well. */
+    url = ps_url_redact(ps_json_string_or(doc, "url", ""));
+    sha256 = ps_json_string_or(doc, "sha256", NULL);
+    out->name = ps_arena_strdup(arena, ps_json_string_or(doc, "filename", ""));
+    out->url = ps_arena_strdup(arena, url);
+    out->is_wheel = json_is_true(json_object_get(doc, "wheel"));
+    out->has_sha256 = sha256 != NULL;
+    return sha256 ? ps_sha256_parse(ps_str_from(sha256), &out->sha256, err)
+                  : PS_OK;
+}
+
+int ps_fetch_find(struct ps_arena *arena, const struct ps_fetch *f,
+                  bool wheels_only, struct ps_found_file *out,
+                  struct ps_error *err)
+{
+    PS_AUTO_BUF struct ps_buf answer = PS_BUF_INIT(ANSWER_MAX);
+    struct ps_str rest;
+    int rc = PS_OK;
+
+    if (!f->requirements[0])
+        return PS_OK;
+    rc = ask(arena, f, wheels_only, &answer, err);
+    rest = ps_buf_str(&answer);
+    for (size_t i = 0; rc == PS_OK && f->requirements[i]; i++) {
+        struct ps_str line;
+
+        if (rest.len == 0)
+            return ps_fail(err, PS_EIO, "pip answered for %zu requirements", i);
+        (void)ps_str_cut(&rest, '\n', &line);
+        rc = read_line(arena, line, &out[i], err);
+    }
+    return rc;
+}
