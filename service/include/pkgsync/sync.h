@@ -55,8 +55,10 @@ PS_MUST_USE int ps_sync_scan(struct ps_arena *arena,
                              const struct ps_sync_scan_options *options,
                              struct ps_sync_plan *out, struct ps_error *err);
 
-/* The document of `pkgsync scan --json`; caller decrefs. */
+/* The document of `pkgsync scan --json`, and its member "problems"; caller
+ * decrefs. */
 json_t *ps_sync_plan_json(const struct ps_sync_plan *plan);
+json_t *ps_problems_json(const struct ps_problem *problems, size_t count);
 
 /* One row of that document or of the table, the loose modules among them. */
 struct ps_sync_row {
@@ -82,9 +84,10 @@ size_t ps_sync_rows(struct ps_arena *arena, const struct ps_sync_plan *plan,
 /* One wheel that must be there. */
 struct ps_sync_item {
     const char *source; /* what `pkgsync wheel` takes, or a wheel's path or
-                           https:// URL; of the loose modules their names */
+                           URL; of the loose modules their names */
     const char *name;   /* the distribution it must be; NULL: any */
-    const struct ps_loose *loose; /* these modules; NULL */
+    const struct ps_loose *loose;      /* these modules; NULL */
+    const struct ps_spec_wheel *wheel; /* it must be this one; NULL */
 };
 
 /*
@@ -112,8 +115,10 @@ struct ps_sync_options {
                                                    NULL: not uploaded */
     const struct ps_sync_plan *plan;            /* Required */
     const struct ps_sync_item *items;           /* Required: of this plan */
-    const size_t *index;                        /* Required */
+    const size_t *item_index;                   /* Required */
     size_t item_count;
+    const struct ps_index *index;    /* Optional: what the spec says of indexes;
+                                        NULL: the pipeline's */
     bool match_exact;                /* pylock.toml as well */
     const char *const *allow_failed; /* Optional: names whose builds may fail */
     const char *output_dir;          /* Optional: the files go here as well */
