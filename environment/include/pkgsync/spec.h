@@ -56,6 +56,7 @@ struct ps_spec_package {
 
 struct ps_spec {
     struct ps_sha256 digest;
+    const char *created_by; /* "pkgsync 0.1.0" */
     const char *implementation;
     const char *version;
     const char *abi;
@@ -67,9 +68,16 @@ struct ps_spec {
     size_t count;
 };
 
-/* What a scan, its decisions and the built wheels come to.  wheels[i] belongs
- * to decisions->items[i]; NULL where there is none.  `digest` of the result
- * is set.  Views into the arguments: all of one arena. */
+/*
+ * What a scan, its decisions and the built wheels come to.  wheels[i] belongs
+ * to decisions->items[i]; NULL where there is none.  A wheel's file name says
+ * which version was built, whatever the metadata of a working tree says.
+ * `digest` of the result is set.  Views into the arguments: all of one arena.
+ *
+ * PS_EINVALID: a decision of level `build` without a wheel (one that was
+ * allowed to fail is to be made `ignored` first), a wheel of another name, a
+ * name twice.  Credentials in URLs are left out.
+ */
 struct ps_spec_parts {
     const struct ps_environment *environment;
     const struct ps_decisions *decisions;
