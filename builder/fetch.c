@@ -160,6 +160,8 @@ static char *note_path(const struct ps_fetch *f)
     id = json_pack("{s:O, s:o, s:o}", "requirements", wanted, "index",
                    ps_index_identity(f->index), "python",
                    ps_python_identity(f->python));
+    if (f->no_deps)
+        json_object_set_new(id, "no_deps", json_true());
     digest = ps_json_digest(id);
     ps_sha256_hex(&digest, hex);
     return ps_format("%s/resolved/%s.json", f->cache_dir, hex);

@@ -271,6 +271,8 @@ static void pip_args(const struct ps_fetch *f, const char *pip,
     ps_args_add(a, dest);
     ps_args_add(a, "--log");
     ps_args_add(a, log_path);
+    if (f->no_deps)
+        ps_args_add(a, "--no-deps");
     ps_args_add_index(a, f->index);
     ps_args_add(a, "--");
     for (size_t i = 0; f->requirements[i]; i++)

@@ -1,0 +1,236 @@
+/*
+ * Packages of an index: resolved and downloaded by the person's pip before
+ * anything is changed.  The spec names all of an environment, so each is asked
+ * for alone, without what it requires.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "install_private.h"
+#include "pkgsync/cleanup.h"
+#include "pkgsync/fd.h"
+#include "pkgsync/mem.h"
+#include "pkgsync/name.h"
+#include "pkgsync/wheel.h"
+
+struct resolve {
+    struct ps_install *in;
+    struct ps_index index;
+    const char **requirements;
+    size_t count;
+    const char *wheelhouse; /* of what --allow-sdist built; NULL */
+};
+
+static bool has_words(const char *const *list)
+{
+    return list && list[0];
+}
+
+/* Of a variable of pip or uv; what they say here is what counts here. */
+static bool is_said(const char *variable)
+{
+    const char *value = getenv(variable);
+
+    return value && value[0];
+}
+
+/* What the person's own settings leave open is as in the spec. */
+static void choose_index(struct resolve *r)
+{
+    const struct ps_spec *spec = r->in->o->spec;
+
+    r->index = *r->in->o->index;
+    if (r->index.no_index)
+        return;
+    if (!r->index.index_url && !is_said("PIP_INDEX_URL"))
+        r->index.index_url = spec->index_url;
+    if (!has_words(r->index.extra_index_urls) &&
+        !is_said("PIP_EXTRA_INDEX_URL"))
+        r->index.extra_index_urls = spec->extra_index_urls;
+    if (!has_words(r->index.find_links) && !is_said("PIP_FIND_LINKS"))
+        r->index.find_links = spec->find_links;
+}
+
+static void list_requirements(struct resolve *r)
+{
+    struct ps_install *in = r->in;
+
+    r->requirements =
+        ps_arena_alloc(in->arena, in->count + 1, sizeof(*r->requirements));
+    for (size_t i = 0; i < in->count; i++) {
+        if (!in->targets[i].package->wheel)
+            r->requirements[r->count++] = in->targets[i].package->requirement;
+    }
+}
+
+static void add_find_links(struct resolve *r, const char *dir)
+{
+    struct ps_arena *arena = r->in->arena;
+    const char *const *had = r->index.find_links;
+    const char **links = NULL;
+    size_t n = 0;
+
+    while (had && had[n])
+        n++;
+    links = ps_arena_alloc(arena, n + 2, sizeof(*links));
+    for (size_t i = 0; i < n; i++)
+        links[i] = had[i];
+    links[n] = dir;
+    r->index.find_links = links;
+}
+
+/* With the person's rights, as pip would: they asked for it. */
+static int build_sdist(struct resolve *r, const char *requirement,
+                       const struct ps_fetch *request, struct ps_error *err)
+{
+    struct ps_install *in = r->in;
+    struct ps_error none = PS_ERROR_INIT;
+    const char *sdist = NULL;
+    PS_AUTO_FREE char *parent = ps_format("%s/tmp", in->o->dirs->cache);
+    PS_AUTO_FREE char *dir = NULL;
+    int rc = ps_fetch_sdist(in->arena, request, requirement, &sdist, &none);
+
+    if (rc == PS_ENOTFOUND)
+        return err->code;
+    if (rc < 0) {
+        *err = none;
+        return rc;
+    }
+    if (!r->wheelhouse) {
+        rc = ps_make_temp_dir(parent, "sdist-wheels-", &dir, err);
+        if (rc < 0)
+            return rc;
+        r->wheelhouse = ps_arena_strdup(in->arena, dir);
+        add_find_links(r, r->wheelhouse);
+    }
+    {
+        const char *const args[] = { "wheel",       "--no-deps", "--wheel-dir",
+                                     r->wheelhouse, sdist,       NULL };
+
+        rc = ps_install_pip(in, args, &none);
+    }
+    if (rc < 0) {
+        *err = none;
+        return ps_context(err, "build '%s'", sdist);
+    }
+    return PS_OK;
+}
+
+static int explain_missing(const char *missing, struct ps_error *err)
+{
+    if (missing)
+        (void)ps_context(err, "'%s'", missing);
+    return ps_hint(err, "if there is a source distribution of it, build its "
+                        "wheel once with `pkgsync warm`, or allow it to be "
+                        "built here with --allow-sdist; nothing was changed");
+}
+
+static int fetch_set(struct resolve *r, struct ps_wheel_set *set,
+                     struct ps_error *err)
+{
+    struct ps_install *in = r->in;
+    const char *missing = NULL;
+    const struct ps_fetch request = {
+        .requirements = r->requirements,
+        .index = &r->index,
+        .python = in->o->python,
+        .cache_dir = in->o->dirs->cache,
+        .no_deps = true,
+        .cancel = in->o->cancel,
+        .log = in->o->log,
+        .log_user = in->o->user,
+        .missing = &missing,
+    };
+    int rc = PS_ENOTFOUND;
+
+    /* Each turn builds one more, so there is an end. */
+    for (size_t i = 0; rc == PS_ENOTFOUND && i <= r->count; i++) {
+        *err = PS_ERROR_INIT;
+        rc = ps_fetch_wheels(in->arena, &request, set, err);
+        if (rc != PS_ENOTFOUND)
+            break;
+        if (!in->o->allow_sdist || !missing)
+            return explain_missing(missing, err);
+        rc = build_sdist(r, missing, &request, err);
+        if (rc < 0)
+            return rc;
+        rc = PS_ENOTFOUND;
+    }
+    return rc;
+}
+
+/* Which file is for which package. */
+static int assign(struct ps_install *in, const struct ps_wheel_set *set,
+                  struct ps_error *err)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        struct ps_wheel_name name;
+        int rc =
+            ps_wheel_name_parse(ps_str_from(set->files[i].name), &name, err);
+
+        if (rc < 0)
+            return rc;
+        for (size_t k = 0; k < in->count; k++) {
+            struct ps_target *t = &in->targets[k];
+
+            if (t->package->wheel ||
+                !ps_name_equal(name.name, ps_str_from(t->normal)))
+                continue;
+            t->path = set->files[i].path;
+            t->version = ps_arena_dup(in->arena, name.version);
+        }
+    }
+    for (size_t k = 0; k < in->count; k++) {
+        const struct ps_target *t = &in->targets[k];
+
+        if (!t->package->wheel && !t->path)
+            return ps_fail(err, PS_ENOTFOUND,
+                           "pip found no wheel of '%s'; nothing was changed",
+                           t->package->requirement);
+    }
+    return PS_OK;
+}
+
+/* Workers of a host that want the same ask once: the others find what the
+ * first has noted. */
+static int lock_turn(const struct resolve *r, int *lock, struct ps_error *err)
+{
+    const struct ps_dirs *dirs = r->in->o->dirs;
+    PS_AUTO_FREE char *dir = ps_format("%s/wheels", dirs->cache);
+    PS_AUTO_FREE char *path = NULL;
+    char hex[PS_SHA256_HEX_SIZE];
+    int rc = ps_mkdirs(dir, 0700, err);
+
+    ps_sha256_hex(&r->in->o->spec->digest, hex);
+    path = ps_format("%s/.resolve-%.16s.lock", dir, hex);
+    return rc < 0 ? rc : ps_install_flock(path, r->in->o->cancel, lock, err);
+}
+
+int ps_install_resolve(struct ps_install *in, struct ps_error *err)
+{
+    struct resolve r = { .in = in };
+    struct ps_wheel_set set = { .count = 0 };
+    PS_AUTO_FD int lock = -1;
+    struct ps_error ignored = PS_ERROR_INIT;
+    int rc = PS_OK;
+
+    list_requirements(&r);
+    if (r.count == 0)
+        return PS_OK;
+    ps_install_tell(in, &(struct ps_install_event){ .phase = PS_INSTALL_RESOLVE,
+                                                    .count = r.count });
+    rc = ps_python_can_build(in->o->python, err);
+    if (rc < 0)
+        return ps_context(err, "pip is needed to ask the index");
+    choose_index(&r);
+    rc = lock_turn(&r, &lock, err);
+    if (rc == PS_OK)
+        rc = fetch_set(&r, &set, err);
+    if (rc == PS_OK)
+        rc = assign(in, &set, err);
+    if (r.wheelhouse)
+        (void)!ps_remove_tree_at(AT_FDCWD, r.wheelhouse, &ignored);
+    return rc;
+}
