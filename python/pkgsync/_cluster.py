@@ -1,0 +1,438 @@
+"""Clusters of distributed that have the environment of the client.
+
+    sync ──▶ make each environment ready ──▶ scheduler ──▶ plugin ──▶ workers
+                (subprocess, or ssh)
+
+Environments are made ready before anything of the cluster runs in them, so a
+worker may start from an interpreter that has pip and nothing else, and nothing
+is started twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import pickle
+import shlex
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import distributed
+from distributed.core import Status
+from distributed.deploy.spec import ProcessInterface, SpecCluster
+
+from ._errors import PackageSyncError
+from ._install import ERRAND, Errand
+from .dask import PackageSync
+
+logger = logging.getLogger("distributed.pkgsync")
+
+START_TIMEOUT_S = 60
+END_TIMEOUT_S = 5
+
+
+def _answer(out: bytes, err: bytes, status: int | None, where: str) -> dict[str, Any]:
+    """What an Errand printed: its report, or its error."""
+    try:
+        document = json.loads(out.decode().strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        log = (err or out).decode("utf-8", "replace")
+        raise PackageSyncError(
+            "%s could not be made ready: the interpreter ended with status %s"
+            % (where, status),
+            host=where,
+            phase="install",
+            cause=(log.strip().splitlines() or ["no output"])[-1],
+            log=log,
+        ) from None
+    if "error" in document:
+        error = PackageSyncError("")
+        error.__dict__.update(document["error"])
+        raise error
+    return dict(document["report"])
+
+
+async def _ready_here(python: str, errand: bytes) -> dict[str, Any]:
+    """The environment of an interpreter of this host."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            python,
+            "-c",
+            ERRAND,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as error:
+        raise PackageSyncError(
+            "cannot run %s: %s" % (python, error.strerror),
+            phase="install",
+            cause=str(error),
+        ) from None
+    out, err = await process.communicate(errand)
+    return _answer(out, err, process.returncode, python)
+
+
+async def _ready_by_ssh(
+    host: str, python: str, connect: Mapping[str, Any], errand: bytes
+) -> dict[str, Any]:
+    import asyncssh
+
+    async with asyncssh.connect(host, **connect) as connection:
+        done = await connection.run(
+            "%s -c %s" % (shlex.quote(python), shlex.quote(ERRAND)),
+            input=errand,
+            encoding=None,
+        )
+    return _answer(done.stdout, done.stderr, done.exit_status, host)
+
+
+class _Synchronized:
+    """What is common: a SpecCluster that syncs before it starts, and gives
+    its scheduler the plugin before there are workers."""
+
+    package_sync: PackageSync | None
+    package_sync_reports: list[dict[str, Any]]
+
+    def __init__(self, *args: Any, package_sync: Any = False, **kwargs: Any) -> None:
+        self._wanted = package_sync
+        self._started_once = False
+        self.package_sync = None
+        self.package_sync_reports = []
+        try:
+            super().__init__(*args, **kwargs)
+        except BaseException:
+            if not kwargs.get("asynchronous"):
+                with contextlib.suppress(Exception):
+                    self._loop_runner.stop()  # type: ignore[attr-defined]
+            raise
+
+    async def _make_ready(self, errand: bytes) -> list[dict[str, Any]]:
+        """Before anything starts; the client's own environment needs nothing."""
+        return []
+
+    async def _start(self) -> None:
+        if self._started_once:
+            await super()._start()  # type: ignore[misc]
+            return
+        self._started_once = True
+        try:
+            if self._wanted:
+                self.package_sync = await asyncio.to_thread(_plugin, self._wanted)
+                errand = pickle.dumps(Errand(self.package_sync._payload), protocol=4)
+                self.package_sync_reports = await self._make_ready(errand)
+        except BaseException:
+            self.status = Status.failed
+            raise
+        await super()._start()  # type: ignore[misc]
+        if self.package_sync:
+            await self._register(self.package_sync)
+
+    async def _register(self, plugin: PackageSync) -> None:
+        async with distributed.Client(
+            self.scheduler_address,  # type: ignore[attr-defined]
+            asynchronous=True,
+            security=self.security,  # type: ignore[attr-defined]
+            set_as_default=False,
+        ) as client:
+            await client.register_plugin(plugin)
+
+    def resync(self) -> Any:
+        """After an edit: bring the cluster to the environment as it is now.
+        To be awaited where the cluster is asynchronous."""
+        return self.sync(self._resync)  # type: ignore[attr-defined]
+
+    async def _resync(self) -> PackageSync:
+        if not self.package_sync:
+            raise ValueError("the cluster was started without package_sync")
+        await asyncio.to_thread(self.package_sync.refresh)
+        await self._register(self.package_sync)
+        return self.package_sync
+
+
+def _plugin(wanted: Any) -> PackageSync:
+    if isinstance(wanted, PackageSync):
+        return wanted
+    return PackageSync(**(wanted if isinstance(wanted, Mapping) else {}))
+
+
+class LocalCluster(_Synchronized, distributed.LocalCluster):  # type: ignore[misc]
+    """`distributed.LocalCluster`, whose workers live in the client's own
+    environment: a sync starts those anew that imported what was edited."""
+
+
+class SSHCluster(_Synchronized, SpecCluster):  # type: ignore[misc]
+    """`distributed.SSHCluster` with `package_sync`; the same parameters."""
+
+    def __init__(
+        self,
+        hosts: list[str],
+        connect_options: dict[str, Any] | list[dict[str, Any]] | None = None,
+        worker_options: dict[str, Any] | None = None,
+        scheduler_options: dict[str, Any] | None = None,
+        worker_class: str = "distributed.Nanny",
+        remote_python: str | list[str] | None = None,
+        package_sync: Any = False,
+        **kwargs: Any,
+    ) -> None:
+        if not hosts:
+            raise ValueError("hosts must name the scheduler's host and the workers'")
+        count = len(hosts)
+        connect = _for_each("connect_options", connect_options or {}, count)
+        python = _for_each("remote_python", remote_python or sys.executable, count)
+        self._places = list(zip(hosts, python, connect))
+        module = "distributed.deploy.ssh."
+        scheduler = {
+            "cls": module + "Scheduler",
+            "options": {
+                "address": hosts[0],
+                "connect_options": connect[0],
+                "kwargs": dict(scheduler_options or {}),
+                "remote_python": python[0],
+            },
+        }
+        workers = {
+            i: {
+                "cls": module + "Worker",
+                "options": {
+                    "address": host,
+                    "connect_options": connect[i + 1],
+                    "kwargs": dict(worker_options or {}),
+                    "worker_class": worker_class,
+                    "remote_python": python[i + 1],
+                },
+            }
+            for i, host in enumerate(hosts[1:])
+        }
+        kwargs.setdefault("name", "SSHCluster")
+        super().__init__(
+            workers=workers, scheduler=scheduler, package_sync=package_sync, **kwargs
+        )
+
+    async def _make_ready(self, errand: bytes) -> list[dict[str, Any]]:
+        once = {(host, python): connect for host, python, connect in self._places}
+        return list(
+            await asyncio.gather(
+                *(
+                    _ready_by_ssh(host, python, connect, errand)
+                    for (host, python), connect in once.items()
+                )
+            )
+        )
+
+
+def _for_each(what: str, given: Any, count: int) -> list[Any]:
+    if not isinstance(given, list):
+        return [given] * count
+    if len(given) != count:
+        raise ValueError("%s must be one for each of the %d hosts" % (what, count))
+    return given
+
+
+class _Interpreter(ProcessInterface):  # type: ignore[misc]
+    """A scheduler or a nanny that another interpreter of this host runs."""
+
+    def __init__(self, python: str, *arguments: str, name: object = None) -> None:
+        super().__init__()
+        self.name = name
+        self._argv = [python, "-m", "distributed.cli.dask_spec", *arguments]
+        self._process: asyncio.subprocess.Process | None = None
+        self._log: Any = None
+
+    async def start(self) -> None:
+        # A file, not a pipe: nobody reads on while the cluster runs.
+        self._log = tempfile.TemporaryFile(prefix="pkgsync-log-")  # noqa: SIM115
+        self._process = await asyncio.create_subprocess_exec(
+            *self._argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stderr=self._log,
+            start_new_session=True,
+        )
+        await super().start()
+
+    def printed(self) -> str:
+        if not self._log:
+            return ""
+        return os.pread(self._log.fileno(), 1 << 20, 0).decode("utf-8", "replace")
+
+    async def wait_until(self, ready: Any, what: str) -> Any:
+        """`ready()`, once it is true; what was printed is the error's log."""
+        assert self._process
+        for _ in range(START_TIMEOUT_S * 20):
+            found = ready()
+            if found:
+                return found
+            if self._process.returncode is not None:
+                break
+            await asyncio.sleep(0.05)
+        raise PackageSyncError(
+            "the %s did not start: %s" % (what, self._argv[0]),
+            phase="start",
+            cause="exit status %s" % self._process.returncode,
+            log=self.printed(),
+        )
+
+    async def close(self) -> None:
+        process, self._process = self._process, None
+        if process and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), END_TIMEOUT_S)
+            except asyncio.TimeoutError:
+                logger.warning("Killing process %d and its children", process.pid)
+        if process:
+            # The worker of a nanny that was killed.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+        if self._log:
+            self._log.close()
+            self._log = None
+        await super().close()
+
+
+class _Scheduler(_Interpreter):
+    def __init__(self, python: str, options: dict[str, Any]) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="pkgsync-scheduler-")
+        self._file = Path(self._folder.name) / "scheduler.json"
+        spec = {
+            "cls": "distributed.Scheduler",
+            "opts": {**options, "scheduler_file": str(self._file)},
+        }
+        super().__init__(python, "--spec", json.dumps(spec))
+        self.address: str | None = None
+
+    async def start(self) -> None:
+        await super().start()
+        self.address = await self.wait_until(self._read_address, "scheduler")
+
+    def _read_address(self) -> str | None:
+        try:
+            return str(json.loads(self._file.read_text())["address"])
+        except (OSError, ValueError):
+            return None
+
+    async def close(self) -> None:
+        await super().close()
+        self._folder.cleanup()
+
+
+class _Worker(_Interpreter):
+    def __init__(
+        self,
+        scheduler: str,
+        python: str,
+        options: dict[str, Any],
+        worker_class: str = "distributed.Nanny",
+        name: object = None,
+    ) -> None:
+        spec = {"cls": worker_class, "opts": {**options, "name": name}}
+        super().__init__(python, scheduler, "--spec", json.dumps(spec), name=name)
+
+    async def start(self) -> None:
+        await super().start()
+        await self.wait_until(
+            lambda: (
+                "Registered to:" in self.printed()
+                or "Start worker at" in self.printed()
+            ),
+            "worker",
+        )
+
+
+class InterpreterCluster(_Synchronized, SpecCluster):  # type: ignore[misc]
+    """A local cluster in the environment of another interpreter, `worker_python`:
+    scheduler and workers are processes of their own."""
+
+    def __init__(
+        self,
+        worker_python: str | os.PathLike[str],
+        n_workers: int = 2,
+        threads_per_worker: int = 1,
+        host: str = "127.0.0.1",
+        worker_class: str = "distributed.Nanny",
+        scheduler_options: Mapping[str, Any] | None = None,
+        worker_options: Mapping[str, Any] | None = None,
+        package_sync: Any = False,
+        **kwargs: Any,
+    ) -> None:
+        self._python = os.fspath(worker_python)
+        common = {"host": host}
+        worker = {
+            "cls": _Worker,
+            "options": {
+                "python": self._python,
+                "worker_class": worker_class,
+                "options": {
+                    **common,
+                    "nthreads": threads_per_worker,
+                    **(worker_options or {}),
+                },
+            },
+        }
+        scheduler = {
+            "cls": _Scheduler,
+            "options": {
+                "python": self._python,
+                "options": {
+                    **common,
+                    "port": 0,
+                    "dashboard": False,
+                    **(scheduler_options or {}),
+                },
+            },
+        }
+        kwargs.setdefault("name", "InterpreterCluster")
+        super().__init__(
+            workers={i: worker for i in range(n_workers)},
+            scheduler=scheduler,
+            worker=worker,
+            package_sync=package_sync,
+            **kwargs,
+        )
+
+    async def _make_ready(self, errand: bytes) -> list[dict[str, Any]]:
+        return [await _ready_here(self._python, errand)]
+
+
+def Cluster(  # noqa: N802 - as distributed's own SSHCluster()
+    kind: str = "local",
+    *,
+    package_sync: Any = False,
+    worker_python: str | os.PathLike[str] | None = None,
+    **kwargs: Any,
+) -> Any:
+    """A cluster whose workers have the environment you work in.
+
+    Parameters
+    ----------
+    kind
+        "local" (as `distributed.LocalCluster`) or "ssh" (as
+        `distributed.SSHCluster`); the other parameters are theirs.
+    package_sync
+        True, the options of `PackageSync` as a mapping, or a `PackageSync`.
+    worker_python
+        The interpreter of the workers.  Their environment may hold nothing but
+        pip, or an interpreter that uv can install for.
+    asynchronous
+        True: to be awaited.
+    """
+    if kind == "ssh":
+        if worker_python is not None:
+            kwargs.setdefault("remote_python", os.fspath(worker_python))
+        return SSHCluster(package_sync=package_sync, **kwargs)
+    if kind != "local":
+        raise ValueError("kind is %r; it must be 'local' or 'ssh'" % kind)
+    if worker_python is not None:
+        return InterpreterCluster(
+            worker_python=worker_python, package_sync=package_sync, **kwargs
+        )
+    return LocalCluster(package_sync=package_sync, **kwargs)

@@ -1,0 +1,277 @@
+"""Look at the environment of this interpreter: what is installed, how that
+differs from a spec, and which files a process has imported of it.
+
+Sent to workers: only the standard library, Python 3.9.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+import sysconfig
+import urllib.parse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ._errors import fail
+from ._versions import normal, satisfies, specifiers_of
+
+Payload = dict[str, Any]
+
+CHANGES_KEPT = 20
+
+
+class Found(NamedTuple):
+    """An installed distribution."""
+
+    name: str
+    version: str
+    sha256: str | None  # of the wheel that it was installed from by URL
+    by_url: bool
+    distribution: importlib.metadata.Distribution
+
+
+def _origin_of(
+    distribution: importlib.metadata.Distribution,
+) -> tuple[str | None, bool]:
+    """The SHA-256 in direct_url.json, and whether there is such a file."""
+    try:
+        text = distribution.read_text("direct_url.json")
+        if not text:
+            return None, False
+        document = json.loads(text)
+        archive = document.get("archive_info") or {}
+        sha256 = (archive.get("hashes") or {}).get("sha256")
+        if not sha256 and str(archive.get("hash", "")).startswith("sha256="):
+            sha256 = archive["hash"][len("sha256=") :]
+        if not sha256:  # uv keeps it where the requirement had it
+            fragment = urllib.parse.urlsplit(document.get("url", "")).fragment
+            sha256 = dict(urllib.parse.parse_qsl(fragment)).get("sha256")
+        return sha256, True
+    except (OSError, ValueError, AttributeError):
+        return None, True
+
+
+def installed() -> dict[str, Found]:
+    """By normal name; what is found first is what gets imported."""
+    importlib.invalidate_caches()
+    here = [entry for entry in sys.path if entry and os.path.isdir(entry)]
+    found: dict[str, Found] = {}
+    for distribution in importlib.metadata.distributions(path=here):
+        try:
+            name = distribution.metadata["Name"]
+            version = distribution.version
+        except Exception:
+            continue
+        if not name or not version or name.startswith(("~", "-")):
+            continue
+        sha256, by_url = _origin_of(distribution)
+        found.setdefault(
+            normal(name), Found(name, version, sha256, by_url, distribution)
+        )
+    return found
+
+
+class Difference(NamedTuple):
+    """What `pkgsync check` says of one package."""
+
+    name: str
+    expected: str
+    found: str | None
+    level: str
+    severity: str
+    message: str
+    package: dict[str, Any]  # the spec's entry
+
+
+def _difference(package: dict[str, Any], found: Found | None) -> Difference | None:
+    level = package["level"]
+    wheel = package.get("wheel")
+    requirement = package.get("requirement") or ""
+    if level == "ignored" or not (wheel or requirement):
+        return None
+    expected = "%s %s" % (package["name"], package["version"]) if wheel else requirement
+
+    def differs(message: str) -> Difference:
+        return Difference(
+            package["name"],
+            expected,
+            found.version if found else None,
+            level,
+            "error",
+            message,
+            package,
+        )
+
+    if not found:
+        return differs("not installed")
+    if wheel:
+        if found.version != package["version"]:
+            return differs("another version")
+        if found.sha256 != wheel["sha256"]:
+            return differs("the same version, but another wheel")
+        return None
+    if not satisfies(specifiers_of(requirement), found.version):
+        return differs("another version")
+    return None
+
+
+def compare(document: dict[str, Any], found: dict[str, Found]) -> list[Difference]:
+    """What of the spec is not so in this environment."""
+    different = []
+    for package in document["packages"]:
+        item = _difference(package, found.get(normal(package["name"])))
+        if item:
+            different.append(item)
+    return different
+
+
+def describe(differences: Iterable[Difference]) -> str:
+    return "; ".join(
+        "%s: %s (expected %s, found %s)"
+        % (d.name, d.message, d.expected, d.found or "nothing")
+        for d in differences
+    )
+
+
+# Which environment this is.
+
+
+def identity() -> dict[str, Any]:
+    """Enough to know the client's own environment again, on this machine or
+    on another that mounts the same file system."""
+    numbers = []
+    for path in (sys.prefix, sysconfig.get_path("purelib"), sys.executable):
+        try:
+            numbers.append(os.stat(path).st_ino)
+        except OSError:
+            numbers.append(0)
+    return {"prefix": os.path.realpath(sys.prefix), "inodes": numbers}
+
+
+def is_own(payload: Payload, found: dict[str, Found]) -> bool:
+    """Whether this is the environment that the spec was made from: nothing is
+    to be installed over a person's editable installs."""
+    if payload["origin"] != identity():
+        return False
+    # A container of the same image looks the same, without those.
+    for package in payload["document"]["packages"]:
+        kind = (package.get("source") or {}).get("kind")
+        built = package["level"] == "build" and kind != "loose"
+        if built and normal(package["name"]) not in found:
+            return False
+    return True
+
+
+def check_python(payload: Payload) -> None:
+    """Raises for another interpreter or platform than the spec's."""
+    wanted = payload["document"]["python"]
+    ours = "%d.%d" % sys.version_info[:2]
+    version = ".".join(wanted["version"].split(".")[:2])
+    implementation = sys.implementation.name
+    if wanted["implementation"].lower() != implementation or version != ours:
+        raise fail(
+            "%s is %s %s, and the environment is one of %s %s: start the"
+            " workers with that version (nothing was installed)"
+            % (sys.executable, implementation, ours, wanted["implementation"], version),
+            phase="python",
+            cause="another Python",
+        )
+    machine = (wanted.get("platform") or "").replace("-", "_")
+    here = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    kinds = (machine.split("_")[0], here.split("_")[0])
+    if machine and (kinds[0] != kinds[1] or not machine.endswith(platform.machine())):
+        raise fail(
+            "this host is %s, and the environment is one for %s (nothing was"
+            " installed)" % (here, machine),
+            phase="python",
+            cause="another platform",
+        )
+
+
+# What is remembered in the environment.
+
+
+def _folder() -> Path:
+    path = Path(sys.prefix) / ".pkgsync"
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise fail(
+            "cannot write into %s: %s; give the workers an environment of"
+            " their own" % (sys.prefix, error.strerror),
+            phase="install",
+            cause="the environment is not writable",
+        ) from None
+    return path
+
+
+@contextlib.contextmanager
+def locked() -> Iterator[Path]:
+    """One at a time in an environment, whichever process asks."""
+    folder = _folder()
+    with open(folder / "lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in folder.glob("stage-*"):  # of a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        yield folder
+
+
+def read_state() -> dict[str, Any]:
+    try:
+        text = (Path(sys.prefix) / ".pkgsync" / "state.json").read_text("utf-8")
+        state = json.loads(text)
+        if state["schema"] == 1 and isinstance(state["changes"], list):
+            return dict(state)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return {"schema": 1, "digest": None, "changes": []}
+
+
+def write_state(folder: Path, state: dict[str, Any]) -> None:
+    state["changes"] = state["changes"][-CHANGES_KEPT:]
+    fresh = folder / ("state-%d.new" % os.getpid())
+    fresh.write_text(json.dumps(state), "utf-8")
+    fresh.replace(folder / "state.json")
+
+
+def files_of(found: Found | None) -> list[Path]:
+    """Those of its files that are there, inside this environment."""
+    if not found:
+        return []
+    prefix = os.path.realpath(sys.prefix) + os.sep
+    paths = []
+    for name in found.distribution.files or ():
+        path = os.path.normpath(str(found.distribution.locate_file(name)))
+        parent, base = os.path.split(path)
+        path = os.path.join(os.path.realpath(parent), base)
+        if path.startswith(prefix) and os.path.lexists(path):
+            paths.append(Path(path))
+    return paths
+
+
+def loaded_files() -> list[str]:
+    """Of every module that this process has imported."""
+    files = set()
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str):
+            files.add(os.path.realpath(path))
+    return sorted(files)
+
+
+def changed_since(moment: float) -> set[str]:
+    """Files of the packages that were replaced in this environment."""
+    changed: set[str] = set()
+    for change in read_state()["changes"]:
+        if change["at"] >= moment:
+            changed.update(change["files"])
+    return changed
