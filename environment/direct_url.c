@@ -295,7 +295,8 @@ static int read_subdirectory(const struct reader *r, const json_t *doc,
 }
 
 /* "git@host:path", which Poetry and PDM write as people type it, is a URL of
- * ssh; "git+https://..." is one of https. */
+ * ssh; "git+https://..." is one of https, but "svn+ssh://..." is Subversion's
+ * own. */
 static struct ps_str plain_url(const struct reader *r, const char *text,
                                const struct ps_direct_url *d)
 {
@@ -305,7 +306,8 @@ static struct ps_str plain_url(const struct reader *r, const char *text,
 
     if (d->kind != PS_DIRECT_VCS)
         return path;
-    if (strncmp(text, d->vcs, plus) == 0 && text[plus] == '+')
+    if (strncmp(text, d->vcs, plus) == 0 && text[plus] == '+' &&
+        (strcmp(d->vcs, "git") == 0 || strcmp(d->vcs, "hg") == 0))
         return ps_str_from(text + plus + 1);
     if (strcmp(d->vcs, "git") != 0 || strstr(text, "://") ||
         !ps_str_cut(&path, ':', &host) || ps_str_starts(path, "/") ||
@@ -388,11 +390,15 @@ static void add_fragment(struct ps_buf *b, const char *subdirectory)
 static void add_vcs(struct ps_buf *b, const struct ps_direct_url *d)
 {
     const char *revision = d->commit ? d->commit : d->requested_revision;
+    size_t plus = strlen(d->vcs);
+    size_t path = strcspn(d->url, "?#");
 
-    ps_buf_addf(b, "%s+", d->vcs);
-    ps_buf_add(b, d->url, strcspn(d->url, "#"));
+    if (strncmp(d->url, d->vcs, plus) != 0 || d->url[plus] != '+')
+        ps_buf_addf(b, "%s+", d->vcs);
+    ps_buf_add(b, d->url, path);
     if (revision)
         ps_buf_addf(b, "@%s", revision);
+    ps_buf_add(b, d->url + path, strcspn(d->url + path, "#"));
     if (d->subdirectory) {
         ps_buf_addc(b, '#');
         add_fragment(b, d->subdirectory);

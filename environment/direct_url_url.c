@@ -16,7 +16,9 @@ static bool is_digit(char c)
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z')
+        return (char)(c - 'A' + 'a');
+    return c;
 }
 
 /* Case means nothing in schemes and hosts. */
@@ -169,9 +171,9 @@ static bool has_drive(const char *path)
            (path[3] == '/' || path[3] == '\\' || path[3] == '\0');
 }
 
-/* %41 becomes A; what is no escape stays, as browsers and Python have it. */
-static int decode(struct ps_arena *arena, struct ps_str s, char **out,
-                  struct ps_error *err)
+/* %41 becomes A; what is no escape stays, as browsers and Python have it.
+ * NULL: there is a control character, NUL included. */
+static char *decode(struct ps_arena *arena, struct ps_str s)
 {
     char *z = ps_arena_alloc(arena, s.len + 1, 1);
     size_t n = 0;
@@ -186,12 +188,10 @@ static int decode(struct ps_arena *arena, struct ps_str s, char **out,
             i += 2;
         }
         if (c < 0x20 || c == 0x7f)
-            return ps_fail(err, PS_EINVALID,
-                           "a control character in the path of the file URL");
+            return NULL;
         z[n++] = (char)c;
     }
-    *out = z;
-    return PS_OK;
+    return z;
 }
 
 int ps_url_file_path(struct ps_arena *arena, const struct ps_url_parts *u,
@@ -209,8 +209,12 @@ int ps_url_file_path(struct ps_arena *arena, const struct ps_url_parts *u,
                        "the file URL is on another host, '%.*s'; only paths "
                        "of this machine can be read",
                        PS_STR_FMT(ps_str_first(u->host, 100)));
-    if (decode(arena, u->path, &path, err) < 0)
-        return err->code;
+    path = decode(arena, u->path);
+    if (!path)
+        return ps_fail(err, PS_EINVALID,
+                       "a control character in the path of the file URL");
+    while (path[0] == '/' && path[1] == '/')
+        path++;
     if (has_drive(path))
         return ps_fail(err, PS_EINVALID,
                        "'%.100s' is a path of Windows, which does not exist "

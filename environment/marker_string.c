@@ -104,11 +104,12 @@ static char simple_escape(char c)
 static int read_escape(struct unquote *u)
 {
     size_t begin = u->i++;
-    char c = u->i < u->inside.len ? u->inside.data[u->i] : '\0';
+    char c = '\0';
 
     if (u->i == u->inside.len)
         return ps_scan_fail(u->s, u->at + begin,
                             "expected a character after the backslash");
+    c = u->inside.data[u->i];
     if (simple_escape(c)) {
         u->out[u->len++] = simple_escape(c);
         u->i++;

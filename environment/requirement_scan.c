@@ -39,16 +39,22 @@ size_t ps_scan_column(const struct ps_scan *s, size_t at)
 
 int ps_scan_fail(const struct ps_scan *s, size_t at, const char *fmt, ...)
 {
-    struct ps_str shown = ps_str_first(s->text, SHOWN_MAX);
+    struct ps_str text = ps_str_first(s->text, SHOWN_MAX);
+    char shown[SHOWN_MAX + 1] = { 0 };
     char why[256];
     va_list ap;
 
     va_start(ap, fmt);
     (void)vsnprintf(why, sizeof(why), fmt, ap);
     va_end(ap);
-    shown.len = ps_utf8_valid_prefix(shown); /* no half character */
-    return ps_fail(s->err, PS_EINVALID, "%s '%.*s%s', column %zu: %s", s->what,
-                   PS_STR_FMT(shown), shown.len < s->text.len ? "..." : "",
+    text.len = ps_utf8_valid_prefix(text); /* no half character */
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+
+        shown[i] = (char)(c < 0x20 || c == 0x7f ? '?' : c);
+    }
+    return ps_fail(s->err, PS_EINVALID, "%s '%s%s', column %zu: %s", s->what,
+                   shown, text.len < s->text.len ? "..." : "",
                    ps_scan_column(s, at), why);
 }
 
