@@ -4,7 +4,8 @@
  *
  * Their versions are conda's, which PEP 440 does not describe, so what is
  * written here is a conda MatchSpec: "libffi>=3.4.2,3.4.*" is what ~= would
- * mean, "openssl==1.1.1w" where a version is not only numbers.
+ * mean, "openssl=1.1.1w" where a version is not only numbers.  Neither is a
+ * requirement of PEP 508, so the two kinds are told apart by their text.
  */
 #include <string.h>
 
@@ -29,7 +30,7 @@ static void write_spec(struct ps_arena *arena, bool exact,
         return;
     }
     d->level = PS_LEVEL_EXACT;
-    d->requirement = ps_arena_format(arena, "%s==%s", d->name, d->version);
+    d->requirement = ps_arena_format(arena, "%s=%s", d->name, d->version);
 }
 
 void ps_conda_decide(struct ps_arena *arena, const struct ps_dist *dist,

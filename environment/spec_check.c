@@ -16,9 +16,19 @@ static const char *const source_kinds[] = {
     "vcs",   "archive", "loose",    "extra",
 };
 
+/* A conda MatchSpec as we write it ("libffi=3.4.2", "libffi>=3.4.2,3.4.*") is
+ * no requirement of PEP 508. */
 bool ps_spec_is_conda(const struct ps_spec_package *p)
 {
-    return p->conda.name && strcmp(p->source_kind, "conda") == 0;
+    PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
+    struct ps_error ignored = PS_ERROR_INIT;
+    struct ps_requirement r;
+
+    if (!p->conda.name || strcmp(p->source_kind, "conda") != 0)
+        return false;
+    return !p->requirement ||
+           ps_requirement_parse(&arena, ps_str_from(p->requirement), &r,
+                                &ignored) < 0;
 }
 
 /* A token of one word: an ABI, a platform, a conda build. */

@@ -35,6 +35,10 @@ static void fill_source(struct ps_arena *arena, const struct ps_dist *dist,
     out->source_kind = ps_dist_source_name(dist->source);
     if (dist->source == PS_DIST_CONDA) {
         out->conda = dist->conda;
+        if (!out->conda.name)
+            out->conda.name = dist->name;
+        if (!out->conda.version)
+            out->conda.version = dist->version;
         return;
     }
     if (dist->source == PS_DIST_INDEX)

@@ -4,6 +4,7 @@
 
 #include "pkgsync/buf.h"
 #include "pkgsync/spec.h"
+#include "pkgsync/util.h"
 
 /* Of one document. */
 #define PS_SPEC_MAX_BYTES PS_MIB(32)
