@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "pkgsync/cleanup.h"
+#include "pkgsync/mem.h"
 #include "pkgsync/name.h"
 #include "scan_private.h"
 

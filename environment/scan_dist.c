@@ -1,6 +1,7 @@
 /* One installed distribution: its directory or file, and what it says. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -8,12 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "pkgsync/cleanup.h"
 #include "pkgsync/digest.h"
+#include "pkgsync/util.h"
 #include "scan_private.h"
 
 #define RECORD_MAX ((size_t)8 * 1024 * 1024)
@@ -87,30 +89,43 @@ static bool is_newer(const struct timespec *a, const struct timespec *b)
                                   : a->tv_nsec > b->tv_nsec;
 }
 
+/* Whether `a` counts before `b`, and why. */
+static bool is_better(const struct ps_found *a, const struct ps_found *b,
+                      const char **why)
+{
+    if (a->score != b->score) {
+        *why = PS_MAX(a->score, b->score) == 2
+                   ? "its files are those that its RECORD lists"
+                   : "the files here are not those of the other's RECORD";
+        return a->score > b->score;
+    }
+    if (a->shape != b->shape && strcmp(a->dist.version, b->dist.version) == 0) {
+        *why = "its metadata is of the newer kind";
+        return a->shape < b->shape;
+    }
+    *why = "it is the newer one";
+    return is_newer(&a->mtime, &b->mtime);
+}
+
 /* The one that counts of those in one directory. */
 static struct ps_found *choose(struct ps_scan *s, struct ps_found *group,
                                size_t count)
 {
     struct ps_found *best = &group[0];
-    const char *why = "its files are those in its RECORD";
-    int best_score = count > 1 ? judge(s, best) : 0;
+    const char *why = NULL;
 
-    for (size_t i = 1; i < count; i++) {
-        struct ps_found *f = &group[i];
-        int score = judge(s, f);
-
-        if (score == best_score)
-            why = "it is the newer one";
-        if (score < best_score ||
-            (score == best_score && !is_newer(&f->mtime, &best->mtime)))
-            continue;
-        best = f;
-        best_score = score;
+    if (count == 1)
+        return best;
+    for (size_t i = 0; i < count; i++) {
+        group[i].score = judge(s, &group[i]);
+        if (i > 0 && is_better(&group[i], best, &why))
+            best = &group[i];
     }
     for (size_t i = 0; i < count; i++) {
         if (&group[i] == best)
             continue;
         group[i].dropped = true;
+        (void)is_better(best, &group[i], &why);
         ps_scan_problem(s, false, group[i].dist.location,
                         "'%s' is installed twice in this directory; '%s' (%s) "
                         "counts and this one (%s) does not: %s",

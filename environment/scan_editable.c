@@ -6,7 +6,9 @@
  * or by an .egg-link.  No line is ever run.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -29,6 +29,7 @@ struct ps_found {
     const char *entry;     /* its name in dist.site */
     size_t place;          /* of its directory in the order of the path */
     struct timespec mtime; /* of its metadata */
+    int score;             /* against others of its name beside it */
     bool in_tree;          /* found in a project, not in a site directory */
     bool dropped;
 };

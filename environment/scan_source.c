@@ -1,5 +1,6 @@
 /* Where a distribution came from. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
