@@ -32,8 +32,17 @@ enum cmd_bit {
     CMD_CACHE = 1 << 6,
     CMD_CONFIG = 1 << 7,
     CMD_HELP = 1 << 8,
-    CMD_ALL = (1 << 9) - 1,
-    CMD_BUILDS = CMD_WHEEL | CMD_RETRY,
+    CMD_SCAN = 1 << 9,
+    CMD_LEVELS = 1 << 10,
+    CMD_SYNC = 1 << 11,
+    CMD_WARM = 1 << 12,
+    CMD_INSTALL = 1 << 13,
+    CMD_CHECK = 1 << 14,
+    CMD_ALL = (1 << 15) - 1,
+    CMD_MAKES = CMD_WHEEL | CMD_SYNC | CMD_WARM,
+    CMD_BUILDS = CMD_MAKES | CMD_RETRY,
+    CMD_GETS = CMD_INSTALL | CMD_CHECK,
+    CMD_LOOKS = CMD_SCAN | CMD_SYNC | CMD_WARM | CMD_CHECK,
 };
 
 /* How a setting is written as a flag; same order as `cli_settings`. */
@@ -80,6 +89,12 @@ extern const struct cmd cmds[]; /* ends with a NULL name */
 const struct cmd *cmd_find(const char *name);
 
 cmd_run_fn cmd_wheel;
+cmd_run_fn cmd_scan;
+cmd_run_fn cmd_levels;
+cmd_run_fn cmd_sync;
+cmd_run_fn cmd_warm;
+cmd_run_fn cmd_install;
+cmd_run_fn cmd_check;
 cmd_run_fn cmd_doctor;
 cmd_run_fn cmd_jobs;
 cmd_run_fn cmd_logs;

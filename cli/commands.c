@@ -10,6 +10,20 @@ const struct cmd cmds[] = {
       "A SOURCE is a directory, an installed editable package's name, a git "
       "URL as\npip takes it (git+https://host/repo@rev#subdirectory=dir), an "
       "sdist, or an\nsdist's URL. What is there already is not built again." },
+    { "levels", CMD_LEVELS, cmd_levels, "",
+      "print the rules by which packages get their level", NULL },
+    { "install", CMD_INSTALL, cmd_install, "SPEC",
+      "bring an environment to what a spec says",
+      "SPEC is what `pkgsync sync` wrote: a path, file://, https:// or s3://, "
+      "with\n#sha256=HASH at its end where it must be that very one. Only what "
+      "differs is\ninstalled, by uv where there is one, else by pip, after "
+      "every file was fetched and\nits hash compared. A failure leaves the "
+      "environment as it was." },
+    { "check", CMD_CHECK, cmd_check, "SPEC | ENVIRONMENT ENVIRONMENT",
+      "compare an environment with a spec, or two environments",
+      "An ENVIRONMENT is an interpreter or an environment's directory; the "
+      "second must\nbe what the levels make of the first. The exit status is 1 "
+      "where they differ." },
     { "doctor", CMD_DOCTOR, cmd_doctor, "",
       "say what this machine can and cannot do, and how to mend it", NULL },
     { "jobs", CMD_JOBS, cmd_jobs, "",

@@ -17,7 +17,8 @@ static enum completes value_kind(const struct cli_option *o)
         return COMPLETES_NOTHING;
     if (strcmp(o->metavar, "DIR") == 0)
         return COMPLETES_DIR;
-    if (strcmp(o->metavar, "PATH") == 0 || strcmp(o->metavar, "PYTHON") == 0)
+    if (strcmp(o->metavar, "PATH") == 0 || strcmp(o->metavar, "FILE") == 0 ||
+        strcmp(o->metavar, "PYTHON") == 0)
         return COMPLETES_FILE;
     return COMPLETES_NOTHING;
 }
@@ -38,6 +39,11 @@ static const char *only_word(const struct cmd *c, char room[static 32])
     memcpy(room, c->synopsis + 1, len - 2);
     room[len - 2] = '\0';
     return room;
+}
+
+static bool takes_sources(const struct cmd *c)
+{
+    return strncmp(c->synopsis + (c->synopsis[0] == '['), "SOURCE", 6) == 0;
 }
 
 /* ---- bash ---- */
@@ -62,7 +68,7 @@ static void bash_arguments(const struct cmd *c)
 {
     char word[32];
 
-    if (strncmp(c->synopsis, "SOURCE", 6) == 0)
+    if (takes_sources(c))
         (void)fputs(
             "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n",
             stdout);
@@ -186,7 +192,7 @@ static void zsh_arguments(const struct cmd *c)
 {
     char word[32];
 
-    if (strncmp(c->synopsis, "SOURCE", 6) == 0) {
+    if (takes_sources(c)) {
         (void)fputs("            '*:source:_files' \\\n", stdout);
     } else if (strncmp(c->synopsis, "JOB", 3) == 0) {
         (void)printf("            '%s:job:_pkgsync_jobs' \\\n",

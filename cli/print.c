@@ -6,6 +6,7 @@
 #include "pkgsync/cleanup.h"
 #include "pkgsync/clock.h"
 #include "pkgsync/str.h"
+#include "plan.h"
 
 void cli_print_json(const json_t *doc)
 {
@@ -87,4 +88,16 @@ const char *cli_clean(struct cli *cli, const char *text)
         copy[p - text] = '?';
     }
     return copy ? copy : text;
+}
+
+void cli_print_problems(struct cli *cli, const struct ps_problem *problems,
+                        size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct ps_problem *p = &problems[i];
+
+        (void)fprintf(stderr, "pkgsync: warning: %s%s%s\n",
+                      p->path ? cli_clean(cli, p->path) : "",
+                      p->path ? ": " : "", cli_clean(cli, p->message));
+    }
 }

@@ -53,10 +53,10 @@ static json_t *wheel_json(const struct ps_wheel_result *r)
         (json_int_t)r->wall_ms, "error", error_json(r));
 }
 
-static void print_failure(struct cli *cli, const struct ps_wheel_result *r)
+static void report_failure(struct cli *cli, const struct ps_wheel_result *r)
 {
-    (void)fprintf(stderr, "pkgsync wheel: %s: %s\n", cli_clean(cli, r->source),
-                  cli_clean(cli, r->error.text));
+    (void)fprintf(stderr, "pkgsync %s: %s: %s\n", cli->cmd->name,
+                  cli_clean(cli, r->source), cli_clean(cli, r->error.text));
     if (r->cause)
         (void)fprintf(stderr, "  likely cause: %s\n", cli_clean(cli, r->cause));
     if (r->phase && r->job)
@@ -131,8 +131,8 @@ static int check_names(const struct ps_wheel_result *results, size_t count,
     return PS_OK;
 }
 
-static int copy_all_out(struct cli *cli, struct ps_wheel_result *results,
-                        size_t count, struct ps_error *err)
+int report_copies(struct cli *cli, struct ps_wheel_result *results,
+                  size_t count, struct ps_error *err)
 {
     const char *given = cli_text(cli, "wheel-dir");
     PS_AUTO_FREE char *dir = NULL;
@@ -154,44 +154,59 @@ static int copy_all_out(struct cli *cli, struct ps_wheel_result *results,
     return rc < 0 ? ps_context(err, "--wheel-dir") : PS_OK;
 }
 
-static void print_interrupted(size_t unfinished)
+int report_outcome(struct cli *cli, const struct ps_wheel_result *results,
+                   size_t count)
 {
+    bool interrupted = ps_cancel_is_fired(&cli->cancel);
+    size_t unfinished = 0;
+    int first = PS_OK;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct ps_wheel_result *r = &results[i];
+
+        if (r->status != PS_WHEEL_FAILED)
+            continue;
+        if (first == PS_OK)
+            first = r->error.code;
+        if (interrupted && r->error.code == PS_ECANCELED)
+            unfinished++;
+        else
+            report_failure(cli, r);
+    }
+    if (unfinished == 0)
+        return first;
     (void)fprintf(stderr,
                   "pkgsync: interrupted; %zu unfinished. Run the same command "
                   "again to go on: what is built is not built again\n",
                   unfinished);
+    return PS_ECANCELED;
+}
+
+json_t *report_wheels_json(const struct ps_wheel_result *results, size_t count)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, wheel_json(&results[i]));
+    return list;
 }
 
 int report_wheels(struct cli *cli, struct ps_wheel_result *results,
                   size_t count, struct ps_error *err)
 {
-    PS_AUTO_JSON json_t *list = json_array();
     PS_AUTO_JSON json_t *doc = NULL;
-    bool interrupted = ps_cancel_is_fired(&cli->cancel);
-    size_t unfinished = 0;
-    int first = PS_OK;
-    int rc = copy_all_out(cli, results, count, err);
+    int rc = report_copies(cli, results, count, err);
+    int outcome = PS_OK;
 
-    for (size_t i = 0; i < count; i++) {
-        const struct ps_wheel_result *r = &results[i];
-        bool failed = r->status == PS_WHEEL_FAILED;
-
-        json_array_append_new(list, wheel_json(r));
-        if (failed && first == PS_OK)
-            first = r->error.code;
-        if (failed && interrupted && r->error.code == PS_ECANCELED)
-            unfinished++;
-        else if (failed)
-            print_failure(cli, r);
-        else if (!cli_flag(cli, "json"))
-            print_wheel(cli, r);
-    }
-    doc = json_pack("{s:i, s:O}", "schema", 1, "wheels", list);
+    doc = json_pack("{s:i, s:o}", "schema", 1, "wheels",
+                    report_wheels_json(results, count));
     if (cli_flag(cli, "json"))
         cli_print_json(doc);
-    if (unfinished > 0)
-        print_interrupted(unfinished);
-    if (interrupted && unfinished > 0)
-        return PS_ECANCELED;
-    return rc < 0 ? rc : first;
+    for (size_t i = 0; i < count && !cli_flag(cli, "json"); i++) {
+        if (results[i].status != PS_WHEEL_FAILED)
+            print_wheel(cli, &results[i]);
+    }
+    (void)fflush(stdout);
+    outcome = report_outcome(cli, results, count);
+    return rc < 0 && outcome != PS_ECANCELED ? rc : outcome;
 }

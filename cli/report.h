@@ -13,4 +13,19 @@
 PS_MUST_USE int report_wheels(struct cli *cli, struct ps_wheel_result *results,
                               size_t count, struct ps_error *err);
 
+/* Its parts, for commands that say more. */
+
+/* The list "wheels"; caller decrefs. */
+json_t *report_wheels_json(const struct ps_wheel_result *results, size_t count);
+
+/* To --wheel-dir, if it is set; the paths of the results become the copies'. */
+PS_MUST_USE int report_copies(struct cli *cli, struct ps_wheel_result *results,
+                              size_t count, struct ps_error *err);
+
+/* Failures on standard error: why, and where the log is.  The code of the
+ * first, or PS_ECANCELED after an interrupt that left something undone. */
+PS_MUST_USE int report_outcome(struct cli *cli,
+                               const struct ps_wheel_result *results,
+                               size_t count);
+
 #endif
