@@ -267,6 +267,26 @@ static bool has_parent(struct ps_str path)
     return false;
 }
 
+/* Without empty parts and "."; NULL when nothing is left. */
+static const char *plain_path(struct ps_arena *arena, struct ps_str path)
+{
+    char *out = ps_arena_alloc(arena, path.len + 1, 1);
+    char *end = out;
+    struct ps_str part = { 0 };
+    bool more = true;
+
+    while (more) {
+        more = ps_str_cut(&path, '/', &part);
+        if (part.len == 0 || ps_str_is(part, "."))
+            continue;
+        if (end > out)
+            *end++ = '/';
+        memcpy(end, part.data, part.len);
+        end += part.len;
+    }
+    return end > out ? out : NULL;
+}
+
 /* Below the root of what the URL names; "" and "." are that root. */
 static int read_subdirectory(const struct reader *r, const json_t *doc,
                              struct ps_direct_url *d)
@@ -285,12 +305,7 @@ static int read_subdirectory(const struct reader *r, const json_t *doc,
                                 "path below the project, with '/' between "
                                 "its parts",
                        text);
-    while (s.len > 0 && s.data[s.len - 1] == '/')
-        s.len--;
-    while (ps_str_starts(s, "./"))
-        s = ps_str_skip(s, 2);
-    if (s.len > 0 && !ps_str_is(s, "."))
-        d->subdirectory = ps_arena_dup(r->arena, s);
+    d->subdirectory = plain_path(r->arena, s);
     return PS_OK;
 }
 

@@ -55,10 +55,10 @@ static const struct {
     { "dependency_groups", "dependency_groups" },
 };
 
-static bool scan_variable(struct ps_scan *s, struct ps_marker_operand *out)
+static bool scan_variable(struct ps_cursor *s, struct ps_marker_operand *out)
 {
     for (size_t i = 0; i < PS_ARRAY_SIZE(variables); i++) {
-        if (ps_scan_word(s, variables[i].written)) {
+        if (ps_cursor_word(s, variables[i].written)) {
             *out = (struct ps_marker_operand){
                 .is_variable = true,
                 .value = ps_str_from(variables[i].name),
@@ -69,7 +69,7 @@ static bool scan_variable(struct ps_scan *s, struct ps_marker_operand *out)
     return false;
 }
 
-static int scan_operand(struct ps_arena *arena, struct ps_scan *s,
+static int scan_operand(struct ps_arena *arena, struct ps_cursor *s,
                         struct ps_marker_operand *out)
 {
     size_t begin = s->pos;
@@ -79,20 +79,20 @@ static int scan_operand(struct ps_arena *arena, struct ps_scan *s,
 
     if (scan_variable(s, out))
         return PS_OK;
-    if (ps_scan_char(s, '\''))
+    if (ps_cursor_char(s, '\''))
         quote = '\'';
-    else if (!ps_scan_char(s, '"'))
-        return ps_scan_fail(s, begin,
-                            "expected a marker variable or a quoted string");
+    else if (!ps_cursor_char(s, '"'))
+        return ps_cursor_fail(s, begin,
+                              "expected a marker variable or a quoted string");
     if (!ps_str_cut(&rest, quote, &inside))
-        return ps_scan_fail(
+        return ps_cursor_fail(
             s, begin, "expected a %c that ends the string begun here", quote);
     s->pos = begin + inside.len + 2;
     *out = (struct ps_marker_operand){ .is_variable = false };
     return ps_marker_unquote(arena, s, begin + 1, inside, &out->value);
 }
 
-static int scan_op(struct ps_scan *s, enum ps_marker_op *out)
+static int scan_op(struct ps_cursor *s, enum ps_marker_op *out)
 {
     /* Longer ones first. */
     static const enum ps_marker_op order[] = {
@@ -101,27 +101,28 @@ static int scan_op(struct ps_scan *s, enum ps_marker_op *out)
     };
     size_t blank = 0;
 
-    if (ps_scan_word(s, "in")) {
+    if (ps_cursor_word(s, "in")) {
         *out = PS_MARKER_IN;
         return PS_OK;
     }
-    if (ps_scan_word(s, "not")) {
+    if (ps_cursor_word(s, "not")) {
         blank = s->pos;
-        ps_scan_blanks(s);
-        if (s->pos == blank || !ps_scan_word(s, "in"))
-            return ps_scan_fail(s, s->pos, "expected 'in' after 'not'");
+        ps_cursor_blanks(s);
+        if (s->pos == blank || !ps_cursor_word(s, "in"))
+            return ps_cursor_fail(s, s->pos, "expected 'in' after 'not'");
         *out = PS_MARKER_NOT_IN;
         return PS_OK;
     }
     for (size_t i = 0; i < PS_ARRAY_SIZE(order); i++) {
-        if (ps_scan_text(s, op_texts[order[i]])) {
+        if (ps_cursor_text(s, op_texts[order[i]])) {
             *out = order[i];
             return PS_OK;
         }
     }
-    return ps_scan_fail(s, s->pos,
-                        "expected an operator: <=, <, !=, ==, >=, >, ~=, ===, "
-                        "in, not in");
+    return ps_cursor_fail(
+        s, s->pos,
+        "expected an operator: <=, <, !=, ==, >=, >, ~=, ===, "
+        "in, not in");
 }
 
 static bool is_set(struct ps_str name)
@@ -144,17 +145,17 @@ static void normalize_names(struct ps_arena *arena, struct ps_marker *m)
         literal->value = ps_str_from(ps_normalize_name(arena, literal->value));
 }
 
-static int scan_comparison(struct ps_arena *arena, struct ps_scan *s,
+static int scan_comparison(struct ps_arena *arena, struct ps_cursor *s,
                            const struct ps_marker **out)
 {
     struct ps_marker *m = ps_arena_alloc(arena, 1, sizeof(*m));
 
     if (scan_operand(arena, s, &m->left) < 0)
         return s->err->code;
-    ps_scan_blanks(s);
+    ps_cursor_blanks(s);
     if (scan_op(s, &m->op) < 0)
         return s->err->code;
-    ps_scan_blanks(s);
+    ps_cursor_blanks(s);
     if (scan_operand(arena, s, &m->right) < 0)
         return s->err->code;
     normalize_names(arena, m);
@@ -162,36 +163,35 @@ static int scan_comparison(struct ps_arena *arena, struct ps_scan *s,
     return PS_OK;
 }
 
-static int scan_expression(struct ps_arena *arena, struct ps_scan *s,
+static int scan_expression(struct ps_arena *arena, struct ps_cursor *s,
                            unsigned depth, const struct ps_marker **out);
 
-/* NOLINTNEXTLINE(misc-no-recursion): bounded by PS_MARKER_DEPTH_MAX */
-static int scan_atom(struct ps_arena *arena, struct ps_scan *s, unsigned depth,
-                     const struct ps_marker **out)
+static int scan_atom(struct ps_arena *arena, struct ps_cursor *s,
+                     unsigned depth, const struct ps_marker **out)
 {
     size_t open = 0;
 
-    ps_scan_blanks(s);
+    ps_cursor_blanks(s);
     open = s->pos;
-    if (!ps_scan_char(s, '(')) {
+    if (!ps_cursor_char(s, '(')) {
         if (scan_comparison(arena, s, out) < 0)
             return s->err->code;
-        ps_scan_blanks(s);
+        ps_cursor_blanks(s);
         return PS_OK;
     }
     if (depth == PS_MARKER_DEPTH_MAX)
-        return ps_scan_fail(s, open,
-                            "expected no more than %d parentheses within "
-                            "each other",
-                            PS_MARKER_DEPTH_MAX);
+        return ps_cursor_fail(s, open,
+                              "expected no more than %d parentheses within "
+                              "each other",
+                              PS_MARKER_DEPTH_MAX);
     if (scan_expression(arena, s, depth + 1, out) < 0)
         return s->err->code;
-    if (!ps_scan_char(s, ')'))
-        return ps_scan_fail(s, s->pos,
-                            "expected 'and', 'or' or ')' for the '(' of "
-                            "column %zu",
-                            ps_scan_column(s, open));
-    ps_scan_blanks(s);
+    if (!ps_cursor_char(s, ')'))
+        return ps_cursor_fail(s, s->pos,
+                              "expected 'and', 'or' or ')' for the '(' of "
+                              "column %zu",
+                              ps_cursor_column(s, open));
+    ps_cursor_blanks(s);
     return PS_OK;
 }
 
@@ -216,7 +216,7 @@ static void add_node(struct nodes *n, const struct ps_marker *m, bool is_or)
     n->items[n->count++] = (struct ps_marker_node){ m, is_or };
 }
 
-static int scan_expression(struct ps_arena *arena, struct ps_scan *s,
+static int scan_expression(struct ps_arena *arena, struct ps_cursor *s,
                            unsigned depth, const struct ps_marker **out)
 {
     PS_CLEANUP(cleanup_nodes) struct nodes list = { 0 };
@@ -229,8 +229,8 @@ static int scan_expression(struct ps_arena *arena, struct ps_scan *s,
         if (scan_atom(arena, s, depth, &atom) < 0)
             return s->err->code;
         add_node(&list, atom, is_or);
-        is_or = ps_scan_word(s, "or");
-    } while (is_or || ps_scan_word(s, "and"));
+        is_or = ps_cursor_word(s, "or");
+    } while (is_or || ps_cursor_word(s, "and"));
 
     if (list.count == 1) {
         *out = atom;
@@ -245,7 +245,7 @@ static int scan_expression(struct ps_arena *arena, struct ps_scan *s,
     return PS_OK;
 }
 
-int ps_marker_scan(struct ps_arena *arena, struct ps_scan *s,
+int ps_marker_scan(struct ps_arena *arena, struct ps_cursor *s,
                    const struct ps_marker **out)
 {
     return scan_expression(arena, s, 0, out);
@@ -255,16 +255,16 @@ int ps_marker_parse(struct ps_arena *arena, struct ps_str text,
                     const struct ps_marker **out, struct ps_error *err)
 {
     const struct ps_marker *m = NULL;
-    struct ps_scan s = { 0 };
-    int rc = ps_scan_init(&s, "marker", text, err);
+    struct ps_cursor s = { 0 };
+    int rc = ps_cursor_init(&s, "marker", text, err);
 
     if (rc < 0)
         return rc;
     rc = ps_marker_scan(arena, &s, &m);
     if (rc < 0)
         return rc;
-    if (!ps_scan_at_end(&s))
-        return ps_scan_fail(&s, s.pos, "expected 'and', 'or' or the end");
+    if (!ps_cursor_at_end(&s))
+        return ps_cursor_fail(&s, s.pos, "expected 'and', 'or' or the end");
     *out = m;
     return PS_OK;
 }

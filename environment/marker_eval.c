@@ -228,7 +228,6 @@ static int compare(const struct evaluation *e, const struct ps_marker *m,
 }
 
 /* `or` of groups joined by `and`. */
-/* NOLINTNEXTLINE(misc-no-recursion): bounded by PS_MARKER_DEPTH_MAX */
 static int evaluate(const struct evaluation *e, const struct ps_marker *m,
                     bool *out)
 {

@@ -17,7 +17,7 @@
  */
 
 struct unquote {
-    const struct ps_scan *s;
+    const struct ps_cursor *s;
     size_t at; /* where the inside begins in the text */
     struct ps_str inside;
     size_t i; /* in the inside */
@@ -55,17 +55,17 @@ static int read_hex(struct unquote *u, size_t begin, size_t digits)
         int d = u->i < u->inside.len ? ps_hex_digit(u->inside.data[u->i]) : -1;
 
         if (d < 0)
-            return ps_scan_fail(u->s, u->at + begin,
-                                "expected %zu hexadecimal digits in this "
-                                "escape",
-                                digits);
+            return ps_cursor_fail(u->s, u->at + begin,
+                                  "expected %zu hexadecimal digits in this "
+                                  "escape",
+                                  digits);
         value = (value << 4) | (uint32_t)d;
         u->i++;
     }
     if (value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
-        return ps_scan_fail(u->s, u->at + begin,
-                            "expected the number of a character in this "
-                            "escape");
+        return ps_cursor_fail(u->s, u->at + begin,
+                              "expected the number of a character in this "
+                              "escape");
     put_code_point(u, value);
     return PS_OK;
 }
@@ -100,15 +100,15 @@ static char simple_escape(char c)
     return simple_escapes[i][1];
 }
 
-/* The scanner stands on a backslash. */
+/* The cursor stands on a backslash. */
 static int read_escape(struct unquote *u)
 {
     size_t begin = u->i++;
     char c = '\0';
 
     if (u->i == u->inside.len)
-        return ps_scan_fail(u->s, u->at + begin,
-                            "expected a character after the backslash");
+        return ps_cursor_fail(u->s, u->at + begin,
+                              "expected a character after the backslash");
     c = u->inside.data[u->i];
     if (simple_escape(c)) {
         u->out[u->len++] = simple_escape(c);
@@ -130,14 +130,14 @@ static int read_escape(struct unquote *u)
         return read_hex(u, begin, c == 'x' ? 2 : c == 'u' ? 4 : 8);
     }
     if (c == 'N')
-        return ps_scan_fail(u->s, u->at + begin,
-                            "expected no character by name: write it, or "
-                            "its number as \\u....");
+        return ps_cursor_fail(u->s, u->at + begin,
+                              "expected no character by name: write it, or "
+                              "its number as \\u....");
     u->out[u->len++] = '\\'; /* Python keeps what means nothing */
     return PS_OK;
 }
 
-int ps_marker_unquote(struct ps_arena *arena, const struct ps_scan *s,
+int ps_marker_unquote(struct ps_arena *arena, const struct ps_cursor *s,
                       size_t at, struct ps_str inside, struct ps_str *out)
 {
     struct unquote u = { .s = s, .at = at, .inside = inside };
@@ -152,8 +152,8 @@ int ps_marker_unquote(struct ps_arena *arena, const struct ps_scan *s,
             continue;
         }
         if (c == '\n' || c == '\r' || c == '\0')
-            return ps_scan_fail(s, at + u.i,
-                                "expected no line end or NUL in a string");
+            return ps_cursor_fail(s, at + u.i,
+                                  "expected no line end or NUL in a string");
         u.out[u.len++] = c;
         u.i++;
     }
@@ -206,7 +206,6 @@ static void write_operand(struct ps_buf *out, const struct ps_marker_operand *o)
         ps_marker_quote(out, o->value);
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): bounded by PS_MARKER_DEPTH_MAX */
 static void write_marker(struct ps_buf *out, const struct ps_marker *m,
                          bool inner)
 {

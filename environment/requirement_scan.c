@@ -15,20 +15,20 @@
 
 #define SHOWN_MAX 120 /* bytes of the text in an error */
 
-int ps_scan_init(struct ps_scan *s, const char *what, struct ps_str text,
-                 struct ps_error *err)
+int ps_cursor_init(struct ps_cursor *s, const char *what, struct ps_str text,
+                   struct ps_error *err)
 {
     size_t valid = ps_utf8_valid_prefix(text);
 
-    *s = (struct ps_scan){ .what = what, .text = text, .err = err };
+    *s = (struct ps_cursor){ .what = what, .text = text, .err = err };
     if (valid < text.len) {
         s->text.len = valid;
-        return ps_scan_fail(s, valid, "expected UTF-8");
+        return ps_cursor_fail(s, valid, "expected UTF-8");
     }
     return PS_OK;
 }
 
-size_t ps_scan_column(const struct ps_scan *s, size_t at)
+size_t ps_cursor_column(const struct ps_cursor *s, size_t at)
 {
     size_t n = 1;
 
@@ -37,7 +37,16 @@ size_t ps_scan_column(const struct ps_scan *s, size_t at)
     return n;
 }
 
-int ps_scan_fail(const struct ps_scan *s, size_t at, const char *fmt, ...)
+int ps_cursor_clean_error(const struct ps_cursor *s)
+{
+    for (char *c = s->err->text; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    }
+    return s->err->code;
+}
+
+int ps_cursor_fail(const struct ps_cursor *s, size_t at, const char *fmt, ...)
 {
     struct ps_str text = ps_str_first(s->text, SHOWN_MAX);
     char shown[SHOWN_MAX + 1] = { 0 };
@@ -48,18 +57,16 @@ int ps_scan_fail(const struct ps_scan *s, size_t at, const char *fmt, ...)
     (void)vsnprintf(why, sizeof(why), fmt, ap);
     va_end(ap);
     text.len = ps_utf8_valid_prefix(text); /* no half character */
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-
-        shown[i] = (char)(c < 0x20 || c == 0x7f ? '?' : c);
-    }
-    return ps_fail(s->err, PS_EINVALID, "%s '%s%s', column %zu: %s", s->what,
-                   shown, text.len < s->text.len ? "..." : "",
-                   ps_scan_column(s, at), why);
+    if (text.len > 0)
+        memcpy(shown, text.data, text.len);
+    (void)ps_fail(s->err, PS_EINVALID, "%s '%s%s', column %zu: %s", s->what,
+                  shown, text.len < s->text.len ? "..." : "",
+                  ps_cursor_column(s, at), why);
+    return ps_cursor_clean_error(s);
 }
 
 /* The byte at `i`; 0 past the end. */
-static unsigned char at(const struct ps_scan *s, size_t i)
+static unsigned char at(const struct ps_cursor *s, size_t i)
 {
     return i < s->text.len ? (unsigned char)s->text.data[i] : 0;
 }
@@ -85,31 +92,31 @@ static bool is_space(unsigned char c)
     return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1c && c <= 0x1f);
 }
 
-bool ps_scan_at_end(const struct ps_scan *s)
+bool ps_cursor_at_end(const struct ps_cursor *s)
 {
     return s->pos >= s->text.len;
 }
 
-bool ps_scan_sees(const struct ps_scan *s, char c)
+bool ps_cursor_sees(const struct ps_cursor *s, char c)
 {
     return s->pos < s->text.len && s->text.data[s->pos] == c;
 }
 
-void ps_scan_blanks(struct ps_scan *s)
+void ps_cursor_blanks(struct ps_cursor *s)
 {
-    while (ps_scan_sees(s, ' ') || ps_scan_sees(s, '\t'))
+    while (ps_cursor_sees(s, ' ') || ps_cursor_sees(s, '\t'))
         s->pos++;
 }
 
-bool ps_scan_char(struct ps_scan *s, char c)
+bool ps_cursor_char(struct ps_cursor *s, char c)
 {
-    if (!ps_scan_sees(s, c))
+    if (!ps_cursor_sees(s, c))
         return false;
     s->pos++;
     return true;
 }
 
-bool ps_scan_text(struct ps_scan *s, const char *z)
+bool ps_cursor_text(struct ps_cursor *s, const char *z)
 {
     if (!ps_str_starts(ps_str_skip(s->text, s->pos), z))
         return false;
@@ -117,11 +124,11 @@ bool ps_scan_text(struct ps_scan *s, const char *z)
     return true;
 }
 
-bool ps_scan_word(struct ps_scan *s, const char *word)
+bool ps_cursor_word(struct ps_cursor *s, const char *word)
 {
     size_t begin = s->pos;
 
-    if ((begin > 0 && is_word(at(s, begin - 1))) || !ps_scan_text(s, word))
+    if ((begin > 0 && is_word(at(s, begin - 1))) || !ps_cursor_text(s, word))
         return false;
     if (is_word(at(s, s->pos))) {
         s->pos = begin;
@@ -130,7 +137,7 @@ bool ps_scan_word(struct ps_scan *s, const char *word)
     return true;
 }
 
-bool ps_scan_identifier(struct ps_scan *s, struct ps_str *out)
+bool ps_cursor_identifier(struct ps_cursor *s, struct ps_str *out)
 {
     size_t end = s->pos;
 
@@ -146,12 +153,12 @@ bool ps_scan_identifier(struct ps_scan *s, struct ps_str *out)
     return true;
 }
 
-struct ps_str ps_scan_until_blank(struct ps_scan *s)
+struct ps_str ps_cursor_until_blank(struct ps_cursor *s)
 {
     size_t begin = s->pos;
 
-    while (!ps_scan_at_end(s) && !ps_scan_sees(s, ' ') &&
-           !ps_scan_sees(s, '\t'))
+    while (!ps_cursor_at_end(s) && !ps_cursor_sees(s, ' ') &&
+           !ps_cursor_sees(s, '\t'))
         s->pos++;
     return ps_str_first(ps_str_skip(s->text, begin), s->pos - begin);
 }
@@ -160,21 +167,21 @@ struct ps_str ps_scan_until_blank(struct ps_scan *s)
 
 /* Each skip_* gives the position after what it found, or `i` itself. */
 
-static size_t skip_digits(const struct ps_scan *s, size_t i)
+static size_t skip_digits(const struct ps_cursor *s, size_t i)
 {
     while (is_digit(at(s, i)))
         i++;
     return i;
 }
 
-static size_t skip_space(const struct ps_scan *s, size_t i)
+static size_t skip_space(const struct ps_cursor *s, size_t i)
 {
     while (is_space(at(s, i)))
         i++;
     return i;
 }
 
-static size_t skip_separator(const struct ps_scan *s, size_t i)
+static size_t skip_separator(const struct ps_cursor *s, size_t i)
 {
     unsigned char c = at(s, i);
 
@@ -182,7 +189,7 @@ static size_t skip_separator(const struct ps_scan *s, size_t i)
 }
 
 /* One of `words`, lower case, in any case. */
-static size_t skip_any(const struct ps_scan *s, size_t i,
+static size_t skip_any(const struct ps_cursor *s, size_t i,
                        const char *const *words)
 {
     for (; *words; words++) {
@@ -197,7 +204,7 @@ static size_t skip_any(const struct ps_scan *s, size_t i,
 }
 
 /* "-rc1", "_post.2", "dev": a separator, a word, a separator, a number. */
-static size_t skip_label(const struct ps_scan *s, size_t i,
+static size_t skip_label(const struct ps_cursor *s, size_t i,
                          const char *const *words)
 {
     size_t word = skip_separator(s, i);
@@ -206,7 +213,7 @@ static size_t skip_label(const struct ps_scan *s, size_t i,
     return end == word ? i : skip_digits(s, skip_separator(s, end));
 }
 
-static size_t skip_local(const struct ps_scan *s, size_t i)
+static size_t skip_local(const struct ps_cursor *s, size_t i)
 {
     size_t end = i + 1;
 
@@ -225,7 +232,7 @@ static size_t skip_local(const struct ps_scan *s, size_t i)
 }
 
 /* "v1!2.0"; `i` itself when there is none or not `parts` parts. */
-static size_t skip_release(const struct ps_scan *s, size_t i, size_t parts)
+static size_t skip_release(const struct ps_cursor *s, size_t i, size_t parts)
 {
     size_t begin = (at(s, i) | 0x20) == 'v' ? i + 1 : i;
     size_t end = skip_digits(s, begin);
@@ -244,7 +251,7 @@ static size_t skip_release(const struct ps_scan *s, size_t i, size_t parts)
     return n < parts ? i : end;
 }
 
-static size_t skip_suffixes(const struct ps_scan *s, size_t i)
+static size_t skip_suffixes(const struct ps_cursor *s, size_t i)
 {
     static const char *const pre[] = { "alpha", "beta", "preview", "pre", "a",
                                        "b",     "c",    "rc",      NULL };
@@ -260,7 +267,7 @@ static size_t skip_suffixes(const struct ps_scan *s, size_t i)
 }
 
 /* After ===, anything but blanks, ';' and ')'. */
-static size_t skip_arbitrary(const struct ps_scan *s, size_t i)
+static size_t skip_arbitrary(const struct ps_cursor *s, size_t i)
 {
     i = skip_space(s, i);
     while (i < s->text.len && !is_space(at(s, i)) && at(s, i) != ';' &&
@@ -269,7 +276,7 @@ static size_t skip_arbitrary(const struct ps_scan *s, size_t i)
     return i;
 }
 
-static size_t skip_version(const struct ps_scan *s, size_t i, bool equality,
+static size_t skip_version(const struct ps_cursor *s, size_t i, bool equality,
                            size_t parts)
 {
     size_t begin = skip_space(s, i);
@@ -283,7 +290,7 @@ static size_t skip_version(const struct ps_scan *s, size_t i, bool equality,
     return equality ? skip_local(s, end) : end;
 }
 
-bool ps_scan_specifier(struct ps_scan *s, struct ps_str *out)
+bool ps_cursor_specifier(struct ps_cursor *s, struct ps_str *out)
 {
     struct ps_str rest = ps_str_skip(s->text, s->pos);
     size_t begin = s->pos;

@@ -134,7 +134,7 @@ static void reads_what_installers_write(void **state)
           "\"vcs_info\": null, \"more\": [1.5]}",
           { .kind = PS_DIRECT_DIR, .url = "file:///p", .path = "/p" },
           "/p" },
-        { DIR("file:///p/", ", \"subdirectory\": \"./q\""),
+        { DIR("file:///p/", ", \"subdirectory\": \".///q/./\""),
           { .kind = PS_DIRECT_DIR,
             .url = "file:///p/",
             .path = "/p",

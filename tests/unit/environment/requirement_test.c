@@ -154,6 +154,7 @@ static void says_what_was_expected_and_where(void **state)
         { "\xc3\xa9; x", "column 1:", "name" },
         { "na\xffme", "column 3:", "UTF-8" },
         { "demo===x,y", "", "'y'" },
+        { "demo===x,\1y", "", "'?y'" },
     };
 
     (void)state;
