@@ -60,6 +60,7 @@ static int check_digest(json_t *o, struct ps_sha256 *out, struct ps_error *err)
     const char *hex = NULL;
     struct ps_sha256 actual;
     char actual_hex[PS_SHA256_HEX_SIZE];
+    char said_hex[PS_SHA256_HEX_SIZE];
 
     if (ps_json_get_string(o, "digest", &hex, err) < 0)
         return err->code;
@@ -68,15 +69,16 @@ static int check_digest(json_t *o, struct ps_sha256 *out, struct ps_error *err)
     if (has_real(o))
         return ps_fail(err, PS_EINVALID,
                        "it has a number with a fraction, which no spec has");
-    (void)json_object_del(o, "digest");
+    (void)json_object_del(o, "digest"); /* and `hex` with it */
     actual = ps_json_digest(o);
     ps_sha256_hex(&actual, actual_hex);
     if (ps_sha256_equal(out, &actual))
         return PS_OK;
+    ps_sha256_hex(out, said_hex);
     return ps_fail(err, PS_EINTEGRITY,
-                   "it was edited or damaged: it says its digest is %.64s, "
-                   "and it is %s; run 'pkgsync sync' again",
-                   ps_spec_text_is_clean(hex) ? hex : "?", actual_hex);
+                   "it was edited or damaged: it says its digest is %s, and "
+                   "it is %s; run 'pkgsync sync' again",
+                   said_hex, actual_hex);
 }
 
 /* Stored under its digest, it must be that one. */
