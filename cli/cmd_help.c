@@ -37,11 +37,11 @@ void cli_print_command_help(const struct cmd *cmd)
 
 static void print_exit_statuses(void)
 {
-    (void)printf("\nexit status: 0 success, 1 a build failed, 64 usage, "
-                 "65 invalid input,\n66 not found, 69 unreachable or not "
-                 "available here, 70 internal error,\n73 already exists, "
-                 "74 input/output, 75 try again later, 77 denied,\n"
-                 "78 configuration, 130 interrupted\n");
+    (void)printf("\nexit status: 0 success, 1 a build failed or environments "
+                 "differ, 64 usage,\n65 invalid input, 66 not found, 69 "
+                 "unreachable or not available here,\n70 internal error, "
+                 "73 already exists, 74 input/output, 75 try again later,\n"
+                 "77 denied, 78 configuration, 130 interrupted\n");
 }
 
 int cmd_help(struct cli *cli, struct ps_error *err)

@@ -142,8 +142,9 @@ static int ask_paths(struct ps_install *in, json_t **answer,
     PS_AUTO_JSON json_t *asked = question(in);
     PS_AUTO_FREE char *text = ps_json_canonical(asked);
     PS_AUTO_BUF struct ps_buf out = PS_BUF_INIT(ANSWER_MAX);
-    const char *const argv[] = { in->o->python->executable, "-I", "-S", "-c",
-                                 ps_install_paths_py,       NULL };
+    /* Not -S: without `site` an interpreter does not know its venv. */
+    const char *const argv[] = { in->o->python->executable, "-I", "-c",
+                                 ps_install_paths_py, NULL };
     const struct ps_process_spec spec = { .argv = argv,
                                           .input = ps_str_from(text),
                                           .out = &out,

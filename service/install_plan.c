@@ -72,9 +72,22 @@ static const char *error_of(const struct ps_install *in, const char *normal)
     return NULL;
 }
 
+/* conda's own packages have requirements that are none of pip's. */
+static bool is_for_pip(const struct ps_spec_package *p)
+{
+    PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
+    struct ps_requirement r;
+    struct ps_error ignored = PS_ERROR_INIT;
+
+    return !p->conda.name ||
+           ps_requirement_parse(&arena, ps_str_from(p->requirement), &r,
+                                &ignored) == PS_OK;
+}
+
 static bool can_be_installed(const struct ps_spec_package *p)
 {
-    return p->level != PS_LEVEL_IGNORED && (p->wheel || p->requirement);
+    return p->level != PS_LEVEL_IGNORED &&
+           (p->wheel || (p->requirement && is_for_pip(p)));
 }
 
 /* A requirement of the spec whose marker is false here asks for nothing. */

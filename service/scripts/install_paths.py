@@ -3,7 +3,7 @@
 Reads {"names", "wheels", "dists": [{"location", "site"}]} from standard input
 and prints {"new": paths that are not there yet, "old": paths that may change,
 "aside": broken leftovers that an installer stumbles over, "sites", "scripts"}.
-Only the standard library, and nothing of the environment, is imported.
+Only the standard library is imported.
 """
 import csv
 import json

@@ -29,8 +29,8 @@
 
 /*
  * The one list of failure kinds.  Exit statuses follow sysexits(3), but for 1
- * (the project's own build failed) and 130 (interrupted); "retry" says whether
- * the queue may try again without a person.
+ * (the project's own build failed, environments differ) and 130 (interrupted);
+ * "retry" says whether the queue may try again without a person.
  */
 /* clang-format off */
 #define PS_CODE_MAP(X)                                                       \
@@ -56,7 +56,8 @@
     X(UNSUPPORTED,  -19,   69,  501,  false, "not available here")           \
     X(CLOCK,        -20,   75,  400,  false, "clocks differ")                \
     X(EXPIRED,      -21,   75,  403,  true,  "grant expired")                \
-    X(LOST,         -22,   75,  409,  false, "lease lost")
+    X(LOST,         -22,   75,  409,  false, "lease lost")                   \
+    X(DIFFERS,      -23,    1,  409,  false, "environments differ")
 /* clang-format on */
 
 enum ps_code {
