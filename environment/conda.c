@@ -80,8 +80,7 @@ static void read_record(struct ps_scan *s, struct ps_conda_set *set, int dir,
                         ps_scan_reason(error));
         return;
     }
-    if (ps_conda_record_parse(s->arena, ps_buf_str(&s->text), &record, &err) <
-        0) {
+    if (ps_conda_record_parse(s->arena, s->content, &record, &err) < 0) {
         ps_scan_problem(s, true, path, "the record of conda is no such: %s",
                         err.text);
         return;

@@ -92,13 +92,15 @@ static const char *const *take_strings(struct ps_arena *arena,
 
 /* A value without the line ends of folding: each with the blanks around it
  * becomes one space.  NULs end a string and would hide what follows. */
-static char *unfold(struct ps_arena *arena, struct ps_str value)
+static char *unfold(struct ps_arena *arena, struct ps_str value, bool folded)
 {
     char *out = NULL;
     size_t n = 0;
 
     value = ps_str_trim(value);
     out = ps_arena_dup(arena, value);
+    if (value.len == 0 || (!folded && !memchr(value.data, '\0', value.len)))
+        return out;
     for (size_t i = 0; i < value.len; i++) {
         char c = value.data[i];
 
@@ -121,6 +123,7 @@ static char *unfold(struct ps_arena *arena, struct ps_str value)
 
 struct header {
     struct ps_metadata *out;
+    bool folded; /* the present header has more than one line */
     struct strings requires;
     struct strings extras;
 };
@@ -145,9 +148,9 @@ static void take_header(struct ps_arena *arena, struct header *h,
             strncasecmp(wanted[i].key, key.data, key.len) != 0)
             continue;
         if (wanted[i].list)
-            add_string(wanted[i].list, unfold(arena, value));
+            add_string(wanted[i].list, unfold(arena, value, h->folded));
         else if (!*wanted[i].to)
-            *wanted[i].to = unfold(arena, value);
+            *wanted[i].to = unfold(arena, value, h->folded);
         return;
     }
 }
@@ -155,7 +158,8 @@ static void take_header(struct ps_arena *arena, struct header *h,
 /* Cheap, for the many headers that nobody asked for. */
 static bool may_be_wanted(char c)
 {
-    return c != '\0' && strchr("NnVvRrPp", c);
+    c = (char)(c | 0x20);
+    return c == 'n' || c == 'v' || c == 'r' || c == 'p';
 }
 
 void ps_metadata_parse(struct ps_arena *arena, struct ps_str text,
@@ -177,6 +181,7 @@ void ps_metadata_parse(struct ps_arena *arena, struct ps_str text,
             break;
         if (line.data[0] == ' ' || line.data[0] == '\t') {
             /* Goes on: the value reaches to the end of this line. */
+            h.folded = true;
             if (key.len > 0)
                 value.len = (size_t)(line.data + line.len - value.data);
             continue;
@@ -184,6 +189,7 @@ void ps_metadata_parse(struct ps_arena *arena, struct ps_str text,
         if (key.len > 0)
             take_header(arena, &h, key, value);
         key.len = 0;
+        h.folded = false;
         if (!may_be_wanted(line.data[0]))
             continue;
         colon = memchr(line.data, ':', line.len);

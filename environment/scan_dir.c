@@ -53,8 +53,7 @@ static void note_leftover(struct ps_scan *s, const struct ps_scan_dir *dir,
         (e->d_name[0] != '~' || fstatat(dir->fd, e->d_name, &st, 0) < 0 ||
          !S_ISDIR(st.st_mode)))
         return;
-    ps_scan_problem(s, false,
-                    ps_arena_format(s->arena, "%s/%s", dir->path, e->d_name),
+    ps_scan_problem(s, false, ps_scan_path(s, dir->path, e->d_name),
                     "left over from an install or uninstall that was "
                     "interrupted; it can be removed");
 }
@@ -111,7 +110,7 @@ static void take_pth_line(struct ps_scan *s, const struct ps_scan_dir *dir,
                             sizeof(*s->added));
     s->added[s->added_count++] = (struct ps_added){
         .path = pth.text,
-        .file = ps_arena_format(s->arena, "%s/%s", dir->path, file),
+        .file = ps_scan_path(s, dir->path, file),
     };
 }
 
@@ -123,13 +122,12 @@ static void read_pth(struct ps_scan *s, const struct ps_scan_dir *dir,
     int error = ps_scan_read(s, dir->fd, file, PTH_MAX);
 
     if (error) {
-        ps_scan_problem(s, false,
-                        ps_arena_format(s->arena, "%s/%s", dir->path, file),
+        ps_scan_problem(s, false, ps_scan_path(s, dir->path, file),
                         "what it adds to the path cannot be read: %s",
                         ps_scan_reason(error));
         return;
     }
-    rest = ps_skip_bom(ps_buf_str(&s->text));
+    rest = ps_skip_bom(s->content);
     while (ps_pth_next(&rest, &line))
         take_pth_line(s, dir, file, &line);
 }

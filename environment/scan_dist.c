@@ -13,7 +13,6 @@
 #define INSTALLER_MAX ((size_t)4 * 1024)
 #define LINK_MAX ((size_t)64 * 1024)
 #define REQUIRES_MAX ((size_t)4 * 1024 * 1024)
-#define RECORD_HEAD ((size_t)8 * 1024)
 #define NAME_MAX_LEN 255
 #define VERSION_MAX_LEN 512
 
@@ -110,14 +109,14 @@ static const char *read_installer(struct ps_scan *s,
                                   const struct ps_scan_dir *dir,
                                   const char *entry)
 {
-    char path[NAME_MAX_LEN + 32];
+    char path[PS_SCAN_PATH];
     struct ps_str text;
     size_t n = 0;
 
-    (void)snprintf(path, sizeof(path), "%s/INSTALLER", entry);
+    (void)ps_scan_below(path, entry, "INSTALLER");
     if (ps_scan_read(s, dir->fd, path, INSTALLER_MAX) != 0)
         return NULL;
-    text = ps_str_trim(ps_buf_str(&s->text));
+    text = ps_str_trim(s->content);
     while (n < text.len && text.data[n] > ' ' && text.data[n] < 0x7f)
         n++;
     return n > 0 ? ps_arena_dup(s->arena, ps_str_first(text, n)) : NULL;
@@ -128,7 +127,7 @@ static void read_requires_txt(struct ps_scan *s, int dir, const char *path,
                               struct ps_metadata *m)
 {
     if (!m->requires[0] && ps_scan_read(s, dir, path, REQUIRES_MAX) == 0)
-        ps_requires_txt_parse(s->arena, ps_buf_str(&s->text), m);
+        ps_requires_txt_parse(s->arena, s->content, m);
 }
 
 /*
@@ -138,24 +137,17 @@ static void read_requires_txt(struct ps_scan *s, int dir, const char *path,
 static void check_half_removed(struct ps_scan *s, const struct ps_scan_dir *dir,
                                const struct ps_found *f)
 {
-    char path[NAME_MAX_LEN + 32];
-    char head[RECORD_HEAD];
-    struct ps_str rest = { .data = head };
+    char path[PS_SCAN_PATH];
+    struct ps_str rest;
     struct ps_record_line line;
-    struct stat st;
-    PS_AUTO_FD int fd = -1;
-    ssize_t got = 0;
 
-    (void)snprintf(path, sizeof(path), "%s/RECORD", f->entry);
-    if (ps_scan_open(dir->fd, path, &fd, &st) != 0)
+    if (ps_scan_read_some(s, dir->fd,
+                          ps_scan_below(path, f->entry, "RECORD")) != 0)
         return;
-    got = read(fd, head, sizeof(head));
-    rest.len = got > 0 ? (size_t)got : 0;
+    rest = s->content;
     /* The last line may not be all of itself. */
-    if (rest.len == sizeof(head)) {
-        while (rest.len > 0 && rest.data[rest.len - 1] != '\n')
-            rest.len--;
-    }
+    while (rest.len > 0 && rest.data[rest.len - 1] != '\n')
+        rest.len--;
     while (ps_record_next(&rest, &line)) {
         char *module = NULL;
 
@@ -192,13 +184,12 @@ static const char *metadata_file(enum ps_shape shape)
 static bool read_metadata(struct ps_scan *s, const struct ps_scan_dir *dir,
                           struct ps_found *f, struct ps_metadata *m)
 {
-    char path[NAME_MAX_LEN + 32];
+    char path[PS_SCAN_PATH];
     const char *file = metadata_file(f->shape);
     int error = 0;
 
-    (void)snprintf(path, sizeof(path), "%s%s%s", f->entry, file ? "/" : "",
-                   file ? file : "");
-    error = ps_scan_read_head(s, dir->fd, path, &f->mtime);
+    error = ps_scan_read_head(
+        s, dir->fd, file ? ps_scan_below(path, f->entry, file) : f->entry);
     if (error == ENOTDIR && f->shape == PS_SHAPE_EGG_INFO) {
         f->shape = PS_SHAPE_EGG_FILE;
         return read_metadata(s, dir, f, m);
@@ -215,16 +206,16 @@ static bool read_metadata(struct ps_scan *s, const struct ps_scan_dir *dir,
                         file ? file : "metadata", ps_scan_reason(error));
         return false;
     }
-    if (s->text.len == 0) {
+    if (s->content.len == 0) {
         ps_scan_problem(s, true, f->dist.location,
                         "its %s is empty: a broken install; install it again "
                         "or remove it",
                         file ? file : "metadata");
         return false;
     }
-    ps_metadata_parse(s->arena, ps_buf_str(&s->text), m);
+    ps_metadata_parse(s->arena, s->content, m);
     if (f->shape == PS_SHAPE_EGG_INFO) {
-        (void)snprintf(path, sizeof(path), "%s/requires.txt", f->entry);
+        (void)ps_scan_below(path, f->entry, "requires.txt");
         read_requires_txt(s, dir->fd, path, m);
     }
     return true;
@@ -242,7 +233,7 @@ static void add_found(struct ps_scan *s, const struct ps_found *f)
 static void read_info(struct ps_scan *s, const struct ps_scan_dir *dir,
                       struct ps_found *f)
 {
-    char path[NAME_MAX_LEN + 32];
+    char path[PS_SCAN_PATH];
     struct ps_metadata m;
 
     if (!read_metadata(s, dir, f, &m) || !settle_identity(s, f, &m))
@@ -250,7 +241,7 @@ static void read_info(struct ps_scan *s, const struct ps_scan_dir *dir,
     take_metadata(f, &m);
     if (f->shape != PS_SHAPE_EGG_FILE) {
         f->dist.installer = read_installer(s, dir, f->entry);
-        (void)snprintf(path, sizeof(path), "%s/REQUESTED", f->entry);
+        (void)ps_scan_below(path, f->entry, "REQUESTED");
         f->dist.requested = faccessat(dir->fd, path, F_OK, 0) == 0;
     }
     ps_scan_source(s, dir, f);
@@ -304,7 +295,7 @@ static void read_link(struct ps_scan *s, const struct ps_scan_dir *dir,
     int error = ps_scan_read(s, dir->fd, f->entry, LINK_MAX);
 
     stem.len -= strlen(".egg-link");
-    rest = ps_buf_str(&s->text);
+    rest = s->content;
     (void)ps_line_next(&rest, &first);
     (void)ps_line_next(&rest, &second);
     first = ps_str_trim(first);
@@ -333,7 +324,6 @@ static void read_link(struct ps_scan *s, const struct ps_scan_dir *dir,
         return;
     f->dist.name = inner.dist.name;
     f->dist.version = inner.dist.version;
-    f->mtime = inner.mtime;
     take_metadata(f, &m);
     f->dist.source = PS_DIST_EDITABLE;
     f->dist.editable = "egg-link";
@@ -347,7 +337,7 @@ void ps_scan_entry(struct ps_scan *s, const struct ps_scan_dir *dir,
     struct ps_found f = { .entry = ps_arena_strdup(s->arena, entry),
                           .place = dir->place };
 
-    f.dist.location = ps_arena_format(s->arena, "%s/%s", dir->path, entry);
+    f.dist.location = ps_scan_path(s, dir->path, entry);
     f.dist.site = dir->path;
     if (ps_str_ends(name, ".egg-link")) {
         f.shape = PS_SHAPE_EGG_LINK;

@@ -15,6 +15,7 @@
 
 #include "pkgsync/cleanup.h"
 #include "pkgsync/digest.h"
+#include "pkgsync/mem.h"
 #include "pkgsync/util.h"
 #include "scan_private.h"
 
@@ -58,18 +59,18 @@ static int matches(struct ps_scan *s, int site, const struct ps_record_line *l)
 /* 2: RECORD describes what is there; 1: it says nothing; 0: it is wrong. */
 static int judge(struct ps_scan *s, const struct ps_found *f)
 {
-    char path[PATH_MAX];
+    char path[PS_SCAN_PATH];
     PS_AUTO_FD int site =
         open(f->dist.site, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct ps_record_line line;
     struct ps_str rest;
     size_t asked = 0;
 
-    (void)snprintf(path, sizeof(path), "%s/RECORD", f->entry);
+    (void)ps_scan_below(path, f->entry, "RECORD");
     if (site < 0 || f->shape != PS_SHAPE_DIST_INFO ||
         ps_scan_read(s, site, path, RECORD_MAX) != 0)
         return 1;
-    rest = ps_buf_str(&s->text);
+    rest = s->content;
     while (asked < FILES_MAX && ps_record_next(&rest, &line)) {
         int found = -1;
 
@@ -83,10 +84,27 @@ static int judge(struct ps_scan *s, const struct ps_found *f)
     return asked > 0 ? 2 : 1;
 }
 
-static bool is_newer(const struct timespec *a, const struct timespec *b)
+/* When its metadata was written. */
+static struct timespec written(const struct ps_found *f)
 {
-    return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec
-                                  : a->tv_nsec > b->tv_nsec;
+    static const char *const files[] = { "/METADATA", "/PKG-INFO", "" };
+    struct stat st = { .st_size = 0 };
+
+    for (size_t i = 0; i < PS_ARRAY_SIZE(files); i++) {
+        PS_AUTO_FREE char *path = ps_format("%s%s", f->dist.location, files[i]);
+
+        if (stat(path, &st) == 0)
+            break;
+    }
+    return st.st_mtim;
+}
+
+static bool is_newer(const struct ps_found *a, const struct ps_found *b)
+{
+    struct timespec x = written(a);
+    struct timespec y = written(b);
+
+    return x.tv_sec != y.tv_sec ? x.tv_sec > y.tv_sec : x.tv_nsec > y.tv_nsec;
 }
 
 /* Whether `a` counts before `b`, and why. */
@@ -104,7 +122,7 @@ static bool is_better(const struct ps_found *a, const struct ps_found *b,
         return a->shape < b->shape;
     }
     *why = "it is the newer one";
-    return is_newer(&a->mtime, &b->mtime);
+    return is_newer(a, b);
 }
 
 /* The one that counts of those in one directory. */

@@ -71,7 +71,7 @@ static const char *how_by_record(struct ps_scan *s, const struct ps_found *f)
     if (f->shape != PS_SHAPE_DIST_INFO ||
         ps_scan_read(s, AT_FDCWD, path, RECORD_MAX) != 0)
         return NULL;
-    rest = ps_buf_str(&s->text);
+    rest = s->content;
     while (ps_record_next(&rest, &line)) {
         if (!ps_str_ends(line.path, ".pth"))
             continue;

@@ -5,10 +5,8 @@
 #include <unistd.h>
 
 #include "pkgsync/cleanup.h"
-#include "pkgsync/util.h"
 #include "scan_private.h"
 
-#define FIRST_READ ((size_t)8 * 1024)
 #define NEXT_READ ((size_t)56 * 1024)
 #define HEAD_MAX ((size_t)4 * 1024 * 1024)
 
@@ -49,70 +47,146 @@ int ps_scan_open(int dir, const char *path, int *fd, struct stat *st)
     return 0;
 }
 
-/* Append up to `want` bytes; how many came, or -1. */
-static ssize_t read_more(int fd, struct ps_buf *text, size_t want)
+static ssize_t read_some(int fd, char *to, size_t want)
 {
-    char chunk[NEXT_READ];
     ssize_t got = 0;
 
     do {
-        got = read(fd, chunk, PS_MIN(want, sizeof(chunk)));
+        got = read(fd, to, want);
     } while (got < 0 && errno == EINTR);
-    if (got > 0)
-        ps_buf_add(text, chunk, (size_t)got);
     return got;
+}
+
+/* Why nothing came: the errno that says what is no file, else `otherwise`. */
+static int why_nothing(int fd, int otherwise)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return errno;
+    if (S_ISDIR(st.st_mode))
+        return EISDIR;
+    return S_ISREG(st.st_mode) ? otherwise : ESPIPE;
+}
+
+/*
+ * Open it and read what fits into s->first, which for nearly every file is all
+ * of it or all that matters: three system calls.  Only what gives nothing is
+ * asked what it is.
+ */
+static int read_first(struct ps_scan *s, int dir, const char *path, int *fd)
+{
+    ssize_t got = 0;
+
+    s->content = (struct ps_str){ .data = s->first };
+    *fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd < 0)
+        return errno;
+    got = read_some(*fd, s->first, sizeof(s->first));
+    if (got <= 0)
+        return why_nothing(*fd, got < 0 ? errno : 0);
+    s->content.len = (size_t)got;
+    return 0;
+}
+
+/* Go on after s->first, in s->text; *more is false at the end of the file. */
+static int read_next(struct ps_scan *s, int fd, bool *more)
+{
+    char chunk[NEXT_READ];
+    ssize_t got = read_some(fd, chunk, sizeof(chunk));
+
+    if (got < 0)
+        return errno;
+    *more = got > 0;
+    if (s->content.data == s->first) {
+        ps_buf_clear(&s->text);
+        ps_buf_add(&s->text, s->first, s->content.len);
+    }
+    ps_buf_add(&s->text, chunk, (size_t)got);
+    s->content = ps_buf_str(&s->text);
+    return 0;
+}
+
+/* What never ends (a device) or would take long is not read to its end. */
+static int check_size(int fd, size_t max)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return errno;
+    if (!S_ISREG(st.st_mode))
+        return ESPIPE;
+    return st.st_size > (off_t)max ? EFBIG : 0;
 }
 
 int ps_scan_read(struct ps_scan *s, int dir, const char *path, size_t max)
 {
     PS_AUTO_FD int fd = -1;
-    struct stat st;
-    ssize_t got = 0;
-    int error = ps_scan_open(dir, path, &fd, &st);
+    int error = read_first(s, dir, path, &fd);
+    bool more = s->content.len == sizeof(s->first);
 
-    ps_buf_clear(&s->text);
-    if (error)
-        return error;
-    if (st.st_size > (off_t)max)
-        return EFBIG;
-    do {
-        got = read_more(fd, &s->text, FIRST_READ);
-        if (got < 0)
-            return errno;
-        if (s->text.len > max)
-            return EFBIG;
-        /* Short of what there was: a file that grows is read as it was. */
-    } while (got > 0 && s->text.len < (size_t)st.st_size);
-    return 0;
+    if (error == 0 && more)
+        error = check_size(fd, max);
+    while (error == 0 && more) {
+        error = read_next(s, fd, &more);
+        if (error == 0 && s->content.len > max)
+            error = EFBIG;
+    }
+    return error;
 }
 
-int ps_scan_read_head(struct ps_scan *s, int dir, const char *path,
-                      struct timespec *mtime)
+int ps_scan_read_some(struct ps_scan *s, int dir, const char *path)
 {
     PS_AUTO_FD int fd = -1;
-    struct stat st;
+
+    return read_first(s, dir, path, &fd);
+}
+
+int ps_scan_read_head(struct ps_scan *s, int dir, const char *path)
+{
+    PS_AUTO_FD int fd = -1;
     size_t looked = 0;
-    int error = ps_scan_open(dir, path, &fd, &st);
+    int error = read_first(s, dir, path, &fd);
+    bool more = s->content.len == sizeof(s->first);
 
-    ps_buf_clear(&s->text);
-    if (error)
-        return error;
-    *mtime = st.st_mtim;
-    for (size_t want = FIRST_READ;; want = NEXT_READ) {
-        ssize_t got = read_more(fd, &s->text, want);
-        struct ps_str text = ps_buf_str(&s->text);
-        size_t end = 0;
+    while (error == 0) {
+        size_t end = ps_metadata_end(s->content, looked);
 
-        if (got < 0)
-            return errno;
-        end = ps_metadata_end(text, looked);
-        if (end > 0 && memchr(text.data, '\0', end))
+        if (end > 0 && memchr(s->content.data, '\0', end))
             return EILSEQ;
-        if (got == 0 || end < text.len || text.len >= (size_t)st.st_size)
+        if (!more || end < s->content.len)
             return 0;
-        /* The end of the last line may be the first half of a blank one. */
-        looked = text.len > 2 ? text.len - 2 : 0;
-        if (text.len >= HEAD_MAX)
+        if (s->content.len >= HEAD_MAX)
             return EFBIG;
+        /* The end of the last line may be the first half of a blank one. */
+        looked = s->content.len - 2;
+        error = read_next(s, fd, &more);
     }
+    return error;
+}
+
+char *ps_scan_path(struct ps_scan *s, const char *dir, const char *name)
+{
+    size_t a = strlen(dir);
+    size_t b = strlen(name);
+    char *out = ps_arena_alloc(s->arena, a + b + 2, 1);
+
+    memcpy(out, dir, a);
+    out[a] = '/';
+    memcpy(out + a + 1, name, b);
+    return out;
+}
+
+const char *ps_scan_below(char out[PS_SCAN_PATH], const char *entry,
+                          const char *name)
+{
+    size_t a = strlen(entry);
+    size_t b = strlen(name);
+
+    if (a + b + 2 > PS_SCAN_PATH)
+        return ""; /* no such file; names of entries are shorter */
+    memcpy(out, entry, a);
+    out[a] = '/';
+    memcpy(out + a + 1, name, b + 1);
+    return out;
 }

@@ -8,12 +8,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "conda_private.h"
 #include "metadata_private.h"
 #include "pkgsync/buf.h"
 #include "pkgsync/scan.h"
+
+/* An entry of a directory and a file's name below it. */
+#define PS_SCAN_PATH 300
 
 enum ps_shape {
     PS_SHAPE_DIST_INFO,
@@ -26,11 +28,10 @@ enum ps_shape {
 struct ps_found {
     struct ps_dist dist;
     enum ps_shape shape;
-    const char *entry;     /* its name in dist.site */
-    size_t place;          /* of its directory in the order of the path */
-    struct timespec mtime; /* of its metadata */
-    int score;             /* against others of its name beside it */
-    bool in_tree;          /* found in a project, not in a site directory */
+    const char *entry; /* its name in dist.site */
+    size_t place;      /* of its directory in the order of the path */
+    int score;         /* against others of its name beside it */
+    bool in_tree;      /* found in a project, not in a site directory */
     bool dropped;
 };
 
@@ -89,7 +90,9 @@ struct ps_scan {
     struct ps_conda_set *conda;
     size_t conda_count, conda_room;
 
-    struct ps_buf text; /* for one file after the other */
+    char first[8 * 1024]; /* what was read of a file; of a larger one, text */
+    struct ps_buf text;
+    struct ps_str content; /* the file last read, in either of them */
     size_t places;
 };
 
@@ -107,15 +110,22 @@ void ps_scan_problem(struct ps_scan *s, bool serious, const char *path,
  */
 int ps_scan_open(int dir, const char *path, int *fd, struct stat *st);
 
-/* A small file into s->text: 0, or an errno; EFBIG over `max`. */
+/* A small file: 0, or an errno; EFBIG over `max`. */
 int ps_scan_read(struct ps_scan *s, int dir, const char *path, size_t max);
+
+/* As much of its beginning as one read gives. */
+int ps_scan_read_some(struct ps_scan *s, int dir, const char *path);
 
 /* As strerror(), with words for what ps_scan_open() found. */
 const char *ps_scan_reason(int error);
 
-/* The beginning of a metadata file, to its first blank line, into s->text. */
-int ps_scan_read_head(struct ps_scan *s, int dir, const char *path,
-                      struct timespec *mtime);
+/* The beginning of a metadata file, at least to its first blank line. */
+int ps_scan_read_head(struct ps_scan *s, int dir, const char *path);
+
+/* "dir/name", in the arena; into `out`, cut where it does not fit. */
+char *ps_scan_path(struct ps_scan *s, const char *dir, const char *name);
+const char *ps_scan_below(char out[PS_SCAN_PATH], const char *entry,
+                          const char *name);
 
 /* ---- scan_dist.c ---- */
 

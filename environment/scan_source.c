@@ -42,26 +42,24 @@ const char *ps_project_root(struct ps_arena *arena, const char *path)
 static void read_direct_url(struct ps_scan *s, const struct ps_scan_dir *dir,
                             const struct ps_found *f, struct ps_direct_url *out)
 {
-    char path[300];
+    char path[PS_SCAN_PATH];
     struct ps_error err = PS_ERROR_INIT;
     int error = 0;
 
     *out = (struct ps_direct_url){ .kind = PS_DIRECT_NONE };
-    (void)snprintf(path, sizeof(path), "%s/direct_url.json", f->entry);
+    (void)ps_scan_below(path, f->entry, "direct_url.json");
     error = ps_scan_read(s, dir->fd, path, DIRECT_URL_MAX);
     if (error == ENOENT)
         return;
     if (error) {
-        ps_scan_problem(s, false,
-                        ps_arena_format(s->arena, "%s/%s", dir->path, path),
+        ps_scan_problem(s, false, ps_scan_path(s, dir->path, path),
                         "it cannot be read: %s; taken as from an index",
                         ps_scan_reason(error));
         return;
     }
-    if (ps_direct_url_parse(s->arena, ps_buf_str(&s->text), out, &err) < 0) {
+    if (ps_direct_url_parse(s->arena, s->content, out, &err) < 0) {
         *out = (struct ps_direct_url){ .kind = PS_DIRECT_NONE };
-        ps_scan_problem(s, false,
-                        ps_arena_format(s->arena, "%s/%s", dir->path, path),
+        ps_scan_problem(s, false, ps_scan_path(s, dir->path, path),
                         "%s; taken as from an index", err.text);
     }
 }
