@@ -88,8 +88,10 @@ static const char *first_example(struct cli *cli, json_t *row)
     if (!first)
         return "";
     text = json_string_value(json_object_iter_value(first));
-    return ps_arena_format(&cli->arena, "%s -> %s", json_object_iter_key(first),
-                           text ? text : "refused");
+    return ps_arena_format(
+        &cli->arena, "%s -> %s",
+        json_object_iter_key(first)[0] ? json_object_iter_key(first) : "none",
+        text ? text : "refused");
 }
 
 static void print_requirements(struct cli *cli, const json_t *rules)

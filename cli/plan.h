@@ -8,8 +8,7 @@
 #include "pkgsync/sync.h"
 
 /* --match and the overrides; PS_EUSAGE. */
-PS_MUST_USE int cli_level_options(struct cli *cli,
-                                  struct ps_level_options *out,
+PS_MUST_USE int cli_level_options(struct cli *cli, struct ps_level_options *out,
                                   struct ps_error *err);
 
 /* Scan; `site` must live as long as the plan.  `report_missing`: critical

@@ -1,0 +1,35 @@
+#include "plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "pkgsync/cleanup.h"
+#include "pkgsync/site.h"
+
+int cli_plan(struct cli *cli, const struct ps_python *python,
+             bool report_missing, struct ps_sync_plan *out,
+             struct ps_error *err)
+{
+    PS_AUTO_FREE char *cwd = getcwd(NULL, 0);
+    struct ps_site *site = ps_arena_alloc(&cli->arena, 1, sizeof(*site));
+    struct ps_level_options levels;
+    struct ps_sync_scan_options options = {
+        .site = site,
+        .no_loose = cli_flag(cli, "no-loose"),
+        .exclude = cli_list(cli, "exclude"),
+        .levels = &levels,
+        .cancel = &cli->cancel,
+    };
+    int rc = cli_level_options(cli, &levels, err);
+
+    if (!cwd)
+        return ps_fail_errno(err, errno, "find the working directory");
+    levels.allow_missing_critical = report_missing;
+    options.cwd = ps_arena_strdup(&cli->arena, cwd);
+    if (rc == PS_OK)
+        rc = ps_site_of(&cli->arena, python, getenv("PYTHONPATH"), site, err);
+    if (rc == PS_OK)
+        rc = ps_sync_scan(&cli->arena, &options, out, err);
+    return rc;
+}
