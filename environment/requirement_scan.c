@@ -266,11 +266,11 @@ static size_t skip_suffixes(const struct ps_cursor *s, size_t i)
     return skip_label(s, i, dev);
 }
 
-/* After ===, anything but blanks, ';' and ')'. */
+/* After ===, anything but blanks, ';', ')' and NUL. */
 static size_t skip_arbitrary(const struct ps_cursor *s, size_t i)
 {
     i = skip_space(s, i);
-    while (i < s->text.len && !is_space(at(s, i)) && at(s, i) != ';' &&
+    while (at(s, i) && !is_space(at(s, i)) && at(s, i) != ';' &&
            at(s, i) != ')')
         i++;
     return i;
