@@ -363,18 +363,14 @@ int ps_levels_decide(struct ps_arena *arena,
             ps_arena_alloc(arena, max + count_list(ps_rule_critical_names()),
                            sizeof(*j.problems)),
     };
-    int rc = check_critical(&j, err);
 
-    if (rc == PS_OK)
-        rc = ps_asked_read(arena, environment, options, &j.asked, err);
-    if (rc == PS_OK)
-        rc = decide_extras(&j, err);
-    if (rc < 0)
-        return rc;
+    if (check_critical(&j, err) < 0 ||
+        ps_asked_read(arena, environment, options, &j.asked, err) < 0 ||
+        decide_extras(&j, err) < 0)
+        return err->code;
     find_foreign(&j);
-    rc = decide_dists(&j, err);
-    if (rc < 0)
-        return rc;
+    if (decide_dists(&j, err) < 0)
+        return err->code;
     decide_conda(&j);
     finish(&j, out);
     return PS_OK;

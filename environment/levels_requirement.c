@@ -188,13 +188,15 @@ int ps_levels_write(struct ps_arena *arena, const struct ps_dist *dist,
     return PS_OK;
 }
 
+/* Two results, neither of which is worth a struct of its own. */
+/* NOLINTNEXTLINE(readability-function-size) */
 int ps_levels_requirement(struct ps_arena *arena, const char *name,
                           const char *version, bool exact,
                           const char **requirement, const char **reason,
                           struct ps_error *err)
 {
     struct ps_dist dist = { .name = name, .version = version };
-    struct ps_written written;
+    struct ps_written written = { .requirement = NULL };
     int rc = ps_levels_write(arena, &dist, exact, false, &written, err);
 
     if (rc < 0)

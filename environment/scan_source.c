@@ -84,6 +84,10 @@ static void take_direct_url(struct ps_scan *s, struct ps_found *f,
                         "it was installed from '%s', which is gone; taken as "
                         "from an index",
                         direct->path ? direct->path : direct->url);
+        /* Its hash still says what was installed: that is how a wheel which
+         * was fetched, installed and removed is known again. */
+        if (direct->kind == PS_DIRECT_ARCHIVE)
+            f->dist.direct = *direct;
         return;
     }
     f->dist.direct = *direct;

@@ -91,15 +91,6 @@ static int check_file(const struct ps_spec_package *p,
     const char *name = NULL;
     const char *version = NULL;
 
-    if (!is_exact(p))
-        return ps_fail(err, PS_EINVALID,
-                       "'%s' is %s, and a lock file needs all versions "
-                       "exactly; use '--match exact'",
-                       p->name, p->requirement);
-    if (!file)
-        return ps_fail(err, PS_EINVALID,
-                       "which file of '%s' is to be locked is not known",
-                       p->name);
     if (!ps_spec_text_is_clean(file->file_name) || !file->url ||
         !ps_spec_text_is_clean(file->url))
         return ps_fail(err, PS_EINVALID, "the file of '%s' has no usable name",
@@ -122,6 +113,15 @@ static int write_package(struct ps_buf *b, const struct ps_spec *spec,
 {
     PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
 
+    if (!is_exact(p))
+        return ps_fail(err, PS_EINVALID,
+                       "'%s' is %s, and a lock file needs all versions "
+                       "exactly; use '--match exact'",
+                       p->name, p->requirement);
+    if (!file)
+        return ps_fail(err, PS_EINVALID,
+                       "which file of '%s' is to be locked is not known",
+                       p->name);
     if (check_file(p, file, err) < 0)
         return err->code;
     ps_buf_adds(b, "\n[[packages]]\n");

@@ -141,7 +141,7 @@ const char *ps_spec_file_url(struct ps_arena *arena, const char *path)
     for (; *path; path++) {
         unsigned char c = (unsigned char)*path;
 
-        if (c < 0x80 && (memchr("/-._~+", c, 6) || (c >= '0' && c <= '9') ||
+        if (c < 0x80 && (strchr("/-._~+", c) || (c >= '0' && c <= '9') ||
                          (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'))) {
             ps_buf_addc(&b, (char)c);
             continue;

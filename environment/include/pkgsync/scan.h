@@ -61,7 +61,9 @@ struct ps_dist {
     const char *normal;  /* PEP 503 */
     const char *version; /* as METADATA writes it; "" when it has none */
     enum ps_dist_source source;
-    struct ps_direct_url direct; /* kind NONE when there is none to believe */
+    struct ps_direct_url direct; /* kind NONE when there is none to believe;
+                                    also of an archive that is gone, for its
+                                    hash: then source is INDEX */
     const char *project;         /* EDITABLE, DIRECTORY: its root, absolute */
     const char *editable;  /* how: "pth", "finder", "egg-link", ...; NULL */
     const char *location;  /* .dist-info, .egg-info, .egg-link, conda-meta/x */

@@ -208,14 +208,13 @@ static void extras_are_for_the_cluster_only(void **state)
 
     fixture_add_critical(f);
     (void)fixture_add(f, "s3fs", "2024.1.0");
-    all = decide(
-        f, &(struct ps_level_options){
-               .extras = LIST("bokeh>=3", "S3fs == 2024.2.0", "gpu[cuda]",
-                              "w; sys_platform == 'win32'",
-                              "tool @ git+https://host/tool@main",
-                              "wheel1 @ file:///tmp/a%20b/wheel1-1-py3-none-"
-                              "any.whl"),
-           });
+    all = decide(f, &(struct ps_level_options){
+                        .extras = LIST(
+                            "bokeh>=3", "S3fs == 2024.2.0", "gpu[cuda]",
+                            "w; sys_platform == 'win32'",
+                            "tool @ git+https://host/tool@main",
+                            "wheel1 @ file:///tmp/a%20b/w-1-py3-none-any.whl"),
+                    });
     assert_int_equal(all.count, 11);
     expect(&all, "bokeh", PS_LEVEL_COMPATIBLE, "bokeh>=3");
     expect(&all, "S3fs", PS_LEVEL_EXACT, "S3fs==2024.2.0");
@@ -225,7 +224,7 @@ static void extras_are_for_the_cluster_only(void **state)
     assert_string_equal(fixture_decision(&all, "tool")->build,
                         "git+https://host/tool@main");
     assert_string_equal(fixture_decision(&all, "wheel1")->build,
-                        "/tmp/a b/wheel1-1-py3-none-any.whl");
+                        "/tmp/a b/w-1-py3-none-any.whl");
     assert_null(fixture_decision(&all, "S3fs")->dist);
     expect_text(fixture_decision(&all, "S3fs")->reason,
                 "in place of the installed 2024.1.0");

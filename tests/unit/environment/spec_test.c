@@ -1,6 +1,8 @@
 /* The environment spec: made, written, read, refused. */
 #include "spec_fixture.h"
 
+#define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static void has(const char *text, const char *part)
 {
     if (!strstr(text, part))
@@ -298,8 +300,7 @@ static void what_is_no_spec_is_refused(void **state)
         "{\"schema\":1,\"schema\":1}",
         "{\"schema\":1,\"packages\":[]}",
         "{\"schema\":1,\"packages\":[],\"digest\":\"12\"}",
-        "{\"schema\":1,\"packages\":[1.5],\"digest\":"
-        "\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}",
+        "{\"schema\":1,\"packages\":[1.5],\"digest\":\"" HEX "\"}",
     };
     struct fixture *f = *state;
     struct ps_spec out;
