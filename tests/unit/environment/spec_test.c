@@ -287,6 +287,8 @@ static void a_newer_schema_says_what_reads_it(void **state)
 
 static void what_is_no_spec_is_refused(void **state)
 {
+    static const char with_real[] =
+        "{\"schema\":1,\"packages\":[1.5],\"digest\":\"" HEX "\"}";
     static const char *const texts[] = {
         "",
         "{",
@@ -300,7 +302,7 @@ static void what_is_no_spec_is_refused(void **state)
         "{\"schema\":1,\"schema\":1}",
         "{\"schema\":1,\"packages\":[]}",
         "{\"schema\":1,\"packages\":[],\"digest\":\"12\"}",
-        "{\"schema\":1,\"packages\":[1.5],\"digest\":\"" HEX "\"}",
+        with_real,
     };
     struct fixture *f = *state;
     struct ps_spec out;
