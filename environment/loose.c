@@ -1,0 +1,396 @@
+/*
+ * Loose modules, by these rules:
+ *
+ *   - Directories are looked at in the order of sys.path: the working
+ *     directory, then PYTHONPATH.  What is not there, or was there before, is
+ *     passed over.  As the working directory, neither / nor the home
+ *     directory counts.
+ *   - A directory has an owner, and is passed over, that is an editable
+ *     project's root, lies in what a .pth file adds for such a project, or
+ *     lies in a site directory.  So are modules that were installed right
+ *     into the directory (pip install --target).
+ *   - At the top of a directory count: *.py; shared libraries with a suffix
+ *     of this interpreter; directories with __init__.py; and without one, in
+ *     the working directory those that have a .py file right in them, in
+ *     PYTHONPATH those that have one anywhere.  Their names are identifiers.
+ *   - The first of a name wins, whole: a package before a shared library
+ *     before a .py file; directories without __init__.py count only where
+ *     there is nothing else, also no installed module, and then together.
+ *   - A package brings every file in it, but: hidden ones, *.pyc,
+ *     __pycache__, node_modules, CVS, environments; build, dist and
+ *     *.egg-info beside a project's file; editable projects; links that leave
+ *     the directory of the path; what is neither file nor directory; shared
+ *     libraries for another interpreter.
+ *   - Beside a project's file (pyproject.toml, setup.py, setup.cfg) in the
+ *     working directory, setup.py, conftest.py and noxfile.py are its tools.
+ *   - Modules that hide an installed or a standard one are brought along, and
+ *     reported: on a worker they lie where installed ones lie.
+ */
+#include "pkgsync/loose.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "loose_private.h"
+#include "scan_private.h"
+
+#include "pkgsync/mem.h"
+#include "pkgsync/util.h"
+
+#define BYTES_MAX PS_MIB(512)
+
+void ps_loose_problem(struct ps_loose_search *s, const char *path,
+                      const char *fmt, ...)
+{
+    PS_AUTO_FREE char *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text = ps_vformat(fmt, ap);
+    va_end(ap);
+    s->problems = ps_scan_grow(s->problems, s->problem_count, &s->problem_room,
+                               sizeof(*s->problems));
+    s->problems[s->problem_count++] = (struct ps_problem){
+        .path = path,
+        .message = ps_arena_strdup(s->arena, text),
+    };
+}
+
+static const char *module_path(const struct ps_loose_search *s,
+                               const struct ps_loose_module *m)
+{
+    return ps_arena_format(s->arena, "%s/%s", s->roots[m->root].path, m->entry);
+}
+
+/* ---- which of a name
+ * ------------------------------------------------------------ */
+
+/* By name; within one, in the order in which an interpreter prefers them. */
+static int compare_modules(const void *a, const void *b)
+{
+    const struct ps_loose_module *x = a;
+    const struct ps_loose_module *y = b;
+    int order = strcmp(x->name, y->name);
+    int portion =
+        (x->kind == PS_LOOSE_NAMESPACE) - (y->kind == PS_LOOSE_NAMESPACE);
+
+    if (order)
+        return order;
+    if (portion)
+        return portion;
+    if (x->root != y->root)
+        return x->root < y->root ? -1 : 1;
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? -1 : 1;
+    return strcmp(x->entry, y->entry);
+}
+
+static void drop_hidden(struct ps_loose_search *s)
+{
+    const struct ps_loose_module *first = NULL;
+
+    if (s->module_count > 0)
+        qsort(s->modules, s->module_count, sizeof(*s->modules),
+              compare_modules);
+    for (size_t i = 0; i < s->module_count; i++) {
+        struct ps_loose_module *m = &s->modules[i];
+
+        if (!first || strcmp(first->name, m->name) != 0) {
+            first = m;
+        } else if (first->kind != PS_LOOSE_NAMESPACE) {
+            m->dropped = true;
+            ps_loose_problem(s, module_path(s, m),
+                             "left out: '%s' comes before it",
+                             module_path(s, first));
+        }
+    }
+}
+
+/* ---- names that others have
+ * --------------------------------------------------------- */
+
+/* The distribution that put `path` there. */
+static const char *provider(const struct ps_loose_search *s,
+                            const struct ps_loose_module *m, const char *path)
+{
+    const struct ps_environment *e = s->options->environment;
+
+    for (size_t i = 0; i < e->count; i++) {
+        const struct ps_dist *d = &e->dists[i];
+        const char *project = d->source == PS_DIST_EDITABLE && d->project
+                                  ? ps_loose_real(s->arena, d->project)
+                                  : NULL;
+        const char *site = d->site ? ps_loose_real(s->arena, d->site) : NULL;
+
+        if (project && ps_loose_is_inside(path, project))
+            return d->name;
+        if (site && ps_loose_is_inside(path, site) &&
+            ps_loose_dist_provides(s, d, m->name))
+            return d->name;
+    }
+    return NULL;
+}
+
+static void check_installed(struct ps_loose_search *s,
+                            struct ps_loose_module *m)
+{
+    bool portion = m->kind == PS_LOOSE_NAMESPACE;
+    bool regular = false;
+    const char *path = ps_loose_installed(s, m, &regular);
+    const char *dist = path ? provider(s, m, path) : NULL;
+    const char *whose =
+        dist ? ps_arena_format(s->arena, "of the installed '%s'", dist)
+             : "which is installed";
+
+    if (!path || (portion && !regular))
+        return;
+    m->dropped = portion;
+    if (portion)
+        ps_loose_problem(s, module_path(s, m),
+                         "left out: a directory without __init__.py counts "
+                         "less than '%s' %s",
+                         path, whose);
+    else
+        ps_loose_problem(s, module_path(s, m),
+                         "hides '%s' %s: on a worker both lie in one "
+                         "directory, so rename it if both are needed",
+                         path, whose);
+}
+
+static void check_standard(struct ps_loose_search *s, struct ps_loose_module *m)
+{
+    if (!ps_loose_is_standard(s, m->name))
+        return;
+    m->dropped = m->kind == PS_LOOSE_NAMESPACE;
+    ps_loose_problem(s, module_path(s, m),
+                     m->dropped
+                         ? "left out: the standard library's '%s' counts more "
+                           "than a directory without __init__.py"
+                         : "hides the standard library's '%s', which comes "
+                           "first on a worker: rename it",
+                     m->name);
+}
+
+/* ---- files
+ * ----------------------------------------------------------------------------
+ */
+
+static int collect(struct ps_loose_search *s, struct ps_loose_module *m)
+{
+    struct ps_loose_entry e = { 0 };
+    size_t before = s->file_count;
+    int rc = PS_OK;
+
+    if (!ps_loose_resolve(s, m->root, module_path(s, m), s->roots[m->root].real,
+                          &e))
+        m->dropped = true;
+    else if (S_ISDIR(e.st.st_mode))
+        rc = ps_loose_walk(s, m, &e);
+    else if (S_ISREG(e.st.st_mode))
+        rc = ps_loose_add_file(s, m, m->entry, &e);
+    if (s->file_count == before)
+        m->dropped = true;
+    else
+        s->roots[m->root].used = true;
+    return rc;
+}
+
+/* '/' before all others, so that a directory's files follow its name; case
+ * does not count. */
+static int rank(char c)
+{
+    if (c == '/')
+        return 1;
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A' + 'a';
+    return (unsigned char)c;
+}
+
+static int compare_folded(const char *a, const char *b)
+{
+    while (*a && rank(*a) == rank(*b)) {
+        a++;
+        b++;
+    }
+    return rank(*a) - rank(*b);
+}
+
+struct order {
+    struct ps_loose_file file;
+    size_t found; /* its place in the order of the search */
+};
+
+static int compare_found(const void *a, const void *b)
+{
+    const struct order *x = a;
+    const struct order *y = b;
+    int folded = compare_folded(x->file.name, y->file.name);
+
+    if (folded)
+        return folded;
+    return (x->found > y->found) - (x->found < y->found);
+}
+
+static bool is_below(const char *name, const char *file)
+{
+    size_t len = strlen(file);
+
+    return strlen(name) > len && name[len] == '/' &&
+           strncasecmp(name, file, len) == 0;
+}
+
+/* Two files that a wheel could not hold both: the first found stays. */
+static void drop_twins(struct ps_loose_search *s)
+{
+    PS_AUTO_FREE struct order *list =
+        ps_calloc(s->file_count + 1, sizeof(*list));
+    size_t kept = 0;
+
+    for (size_t i = 0; i < s->file_count; i++)
+        list[i] = (struct order){ s->files[i], i };
+    qsort(list, s->file_count, sizeof(*list), compare_found);
+    for (size_t i = 0; i < s->file_count; i++) {
+        const struct ps_loose_file *f = &list[i].file;
+        const struct ps_loose_file *last = kept ? &s->files[kept - 1] : NULL;
+
+        if (last && (compare_folded(last->name, f->name) == 0 ||
+                     is_below(f->name, last->name)))
+            ps_loose_problem(s, f->path,
+                             "left out: a wheel cannot hold it beside '%s'",
+                             last->path);
+        else
+            s->files[kept++] = *f;
+    }
+    s->file_count = kept;
+}
+
+/* ---- the result
+ * ------------------------------------------------------------------------- */
+
+static int compare_files(const void *a, const void *b)
+{
+    const struct ps_loose_file *x = a;
+    const struct ps_loose_file *y = b;
+
+    return strcmp(x->name, y->name);
+}
+
+static int check_bytes(struct ps_loose_search *s, uint64_t *bytes)
+{
+    uint64_t max = s->options->max_bytes ? s->options->max_bytes : BYTES_MAX;
+    const struct ps_loose_file *largest = NULL;
+
+    *bytes = 0;
+    for (size_t i = 0; i < s->file_count; i++) {
+        *bytes += s->files[i].size;
+        if (!largest || s->files[i].size > largest->size)
+            largest = &s->files[i];
+    }
+    if (*bytes <= max)
+        return PS_OK;
+    return ps_fail(s->err, PS_ETOOBIG,
+                   "the loose modules have %llu bytes, more than %llu; the "
+                   "largest file is '%s' with %llu",
+                   (unsigned long long)*bytes, (unsigned long long)max,
+                   largest->path, (unsigned long long)largest->size);
+}
+
+static const void *keep(struct ps_arena *arena, const void *items, size_t count,
+                        size_t size)
+{
+    void *copy = ps_arena_alloc(arena, count + 1, size);
+
+    if (count > 0)
+        memcpy(copy, items, count * size);
+    return copy;
+}
+
+/* Of the files, which are in order: what stands before the first '.' or '/'
+ * is smaller than all that may be in an identifier. */
+static const char *const *module_names(struct ps_loose_search *s)
+{
+    const char **names =
+        ps_arena_alloc(s->arena, s->file_count + 1, sizeof(*names));
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->file_count; i++) {
+        struct ps_str name = ps_str_from(s->files[i].name);
+
+        name.len = strcspn(name.data, "./");
+        if (n == 0 || !ps_str_is(name, names[n - 1]))
+            names[n++] = ps_arena_dup(s->arena, name);
+    }
+    return names;
+}
+
+static int finish(struct ps_loose_search *s, struct ps_loose *out)
+{
+    const char **roots =
+        ps_arena_alloc(s->arena, s->root_count + 1, sizeof(*roots));
+    struct ps_loose result = { .roots = roots };
+    size_t n = 0;
+
+    drop_twins(s);
+    if (check_bytes(s, &result.bytes) < 0)
+        return s->err->code;
+    for (size_t i = 0; i < s->root_count; i++)
+        if (s->roots[i].used)
+            roots[n++] = s->roots[i].path;
+    if (s->file_count > 0)
+        qsort(s->files, s->file_count, sizeof(*s->files), compare_files);
+    result.modules = module_names(s);
+    result.files = keep(s->arena, s->files, s->file_count, sizeof(*s->files));
+    result.count = s->file_count;
+    result.problems =
+        keep(s->arena, s->problems, s->problem_count, sizeof(*s->problems));
+    result.problem_count = s->problem_count;
+    *out = result;
+    return PS_OK;
+}
+
+static int search(struct ps_loose_search *s, struct ps_loose *out)
+{
+    int rc = PS_OK;
+
+    ps_loose_find_owners(s);
+    ps_loose_find_roots(s);
+    for (size_t i = 0; i < s->root_count; i++) {
+        rc = ps_loose_look(s, i);
+        if (rc < 0)
+            return rc;
+    }
+    drop_hidden(s);
+    for (size_t i = 0; i < s->module_count; i++) {
+        struct ps_loose_module *m = &s->modules[i];
+
+        if (!m->dropped)
+            check_standard(s, m);
+        if (!m->dropped)
+            check_installed(s, m);
+        if (!m->dropped)
+            rc = collect(s, m);
+        if (rc < 0)
+            return rc;
+    }
+    return finish(s, out);
+}
+
+int ps_loose_find(struct ps_arena *arena,
+                  const struct ps_loose_options *options, struct ps_loose *out,
+                  struct ps_error *err)
+{
+    struct ps_loose_search s = {
+        .arena = arena,
+        .options = options,
+        .err = err,
+    };
+    int rc = search(&s, out);
+
+    free(s.owners);
+    free(s.roots);
+    free(s.modules);
+    free(s.files);
+    free(s.problems);
+    return rc;
+}
