@@ -209,26 +209,21 @@ void ps_metadata_parse(struct ps_arena *arena, struct ps_str text,
 static char *with_marker(struct ps_arena *arena, struct ps_str requirement,
                          struct ps_str section)
 {
-    struct ps_str extra = section;
-    struct ps_str marker = { .data = NULL };
-    const char *colon =
-        section.len > 0 ? memchr(section.data, ':', section.len) : NULL;
+    struct ps_str extra;
+    struct ps_str marker = section;
+    char *name = ps_arena_dup(arena, requirement);
+    char *wanted = NULL;
+    char *when = NULL;
 
-    if (colon) {
-        extra = ps_str_first(section, (size_t)(colon - section.data));
-        marker = ps_str_skip(section, extra.len + 1);
-    }
+    (void)ps_str_cut(&marker, ':', &extra);
+    wanted = ps_arena_dup(arena, extra);
+    when = ps_arena_dup(arena, marker);
     if (extra.len > 0 && marker.len > 0)
-        return ps_arena_format(arena, "%.*s; (%.*s) and extra == '%.*s'",
-                               PS_STR_FMT(requirement), PS_STR_FMT(marker),
-                               PS_STR_FMT(extra));
+        return ps_arena_format(arena, "%s; (%s) and extra == '%s'", name, when,
+                               wanted);
     if (extra.len > 0)
-        return ps_arena_format(arena, "%.*s; extra == '%.*s'",
-                               PS_STR_FMT(requirement), PS_STR_FMT(extra));
-    if (marker.len > 0)
-        return ps_arena_format(arena, "%.*s; %.*s", PS_STR_FMT(requirement),
-                               PS_STR_FMT(marker));
-    return ps_arena_dup(arena, requirement);
+        return ps_arena_format(arena, "%s; extra == '%s'", name, wanted);
+    return marker.len > 0 ? ps_arena_format(arena, "%s; %s", name, when) : name;
 }
 
 void ps_requires_txt_parse(struct ps_arena *arena, struct ps_str text,

@@ -101,13 +101,11 @@ static size_t find_name(const struct ps_dist *dists, size_t count,
 static void settle_requested(struct ps_dist *dists, size_t count)
 {
     PS_AUTO_FREE bool *required = ps_calloc(count + 1, sizeof(*required));
-    size_t unmarked = 0;
+    bool all_marked = true;
 
     for (size_t i = 0; i < count; i++)
-        unmarked += !marks_requested(dists[i].installer);
-    if (unmarked == 0)
-        return;
-    for (size_t i = 0; i < count; i++) {
+        all_marked = all_marked && marks_requested(dists[i].installer);
+    for (size_t i = 0; i < count && !all_marked; i++) {
         for (const char *const *r = dists[i].requires; *r; r++) {
             size_t at = 0;
 

@@ -19,9 +19,11 @@
 #define RECORD_MAX ((size_t)1024 * 1024)
 
 /* The name of a distribution in that of its .pth file: "x.pth", "_x.pth",
- * "x-editable.pth", "_x_editable.pth", "__editable__.x-1.0.pth". */
+ * "x-editable.pth", "_x_editable.pth", "_editable_impl_x.pth",
+ * "__editable__.x-1.0.pth". */
 static bool is_named_after(const char *file, const char *normal)
 {
+    static const char *const heads[] = { "_editable_impl_", "_editable_skbc_" };
     static const char *const tails[] = { "-editable", "_editable" };
     struct ps_str stem = ps_str_from(file);
     struct ps_str name = ps_str_from(normal);
@@ -32,6 +34,10 @@ static bool is_named_after(const char *file, const char *normal)
         stem = ps_str_skip(stem, strlen("__editable__."));
         (void)ps_str_cut(&stem, '-', &own);
         return ps_name_equal(own, name);
+    }
+    for (size_t i = 0; i < PS_ARRAY_SIZE(heads); i++) {
+        if (ps_str_starts(stem, heads[i]))
+            stem = ps_str_skip(stem, strlen(heads[i]));
     }
     while (stem.len > 0 && stem.data[0] == '_')
         stem = ps_str_skip(stem, 1);
@@ -59,13 +65,24 @@ static const char *how(struct ps_scan *s, const struct ps_found *f,
     return strstr(pth->text, "/build/__editable__") ? "link" : "pth";
 }
 
-/* Of the .pth files that RECORD lists; "finder" gives way to a directory. */
+/* Whether `a` tells more than `b`: a finder, then a directory, then code that
+ * does something else. */
+static bool tells_more(const struct ps_pth *a, const struct ps_pth *b)
+{
+    if (!b)
+        return true;
+    if (a->is_import)
+        return strstr(a->text, "editable") && !b->is_import;
+    return b->is_import && !strstr(b->text, "editable");
+}
+
+/* Of the .pth files that RECORD lists. */
 static const char *how_by_record(struct ps_scan *s, const struct ps_found *f)
 {
     char path[PATH_MAX];
     struct ps_record_line line;
     struct ps_str rest;
-    const char *found = NULL;
+    const struct ps_pth *best = NULL;
 
     (void)snprintf(path, sizeof(path), "%s/RECORD", f->dist.location);
     if (f->shape != PS_SHAPE_DIST_INFO ||
@@ -79,11 +96,11 @@ static const char *how_by_record(struct ps_scan *s, const struct ps_found *f)
             const struct ps_pth *pth = &s->pth[i];
 
             if (strcmp(pth->site, f->dist.site) == 0 &&
-                ps_str_is(line.path, pth->file) && (!found || !pth->is_import))
-                found = how(s, f, pth);
+                ps_str_is(line.path, pth->file) && tells_more(pth, best))
+                best = pth;
         }
     }
-    return found;
+    return best ? how(s, f, best) : NULL;
 }
 
 /* Of the .pth files that are named after it or point into it. */
@@ -99,7 +116,7 @@ static const char *how_by_file(struct ps_scan *s, const struct ps_found *f)
         if (!is_named_after(pth->file, f->dist.normal) &&
             (pth->is_import || !ps_path_is_within(pth->text, f->dist.project)))
             continue;
-        if (!best || (best->is_import && !pth->is_import))
+        if (tells_more(pth, best))
             best = pth;
     }
     return best ? how(s, f, best) : NULL;

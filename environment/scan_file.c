@@ -167,26 +167,18 @@ int ps_scan_read_head(struct ps_scan *s, int dir, const char *path)
 
 char *ps_scan_path(struct ps_scan *s, const char *dir, const char *name)
 {
-    size_t a = strlen(dir);
-    size_t b = strlen(name);
-    char *out = ps_arena_alloc(s->arena, a + b + 2, 1);
+    size_t room = strlen(dir) + strlen(name) + 2;
+    char *out = ps_arena_alloc(s->arena, room, 1);
 
-    memcpy(out, dir, a);
-    out[a] = '/';
-    memcpy(out + a + 1, name, b);
+    (void)stpcpy(stpcpy(stpcpy(out, dir), "/"), name);
     return out;
 }
 
 const char *ps_scan_below(char out[PS_SCAN_PATH], const char *entry,
                           const char *name)
 {
-    size_t a = strlen(entry);
-    size_t b = strlen(name);
-
-    if (a + b + 2 > PS_SCAN_PATH)
-        return ""; /* no such file; names of entries are shorter */
-    memcpy(out, entry, a);
-    out[a] = '/';
-    memcpy(out + a + 1, name, b + 1);
+    if (strlen(entry) + strlen(name) + 2 > PS_SCAN_PATH)
+        return ""; /* no such file: names of entries are shorter */
+    (void)stpcpy(stpcpy(stpcpy(out, entry), "/"), name);
     return out;
 }
