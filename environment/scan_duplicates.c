@@ -111,15 +111,17 @@ static bool is_newer(const struct ps_found *a, const struct ps_found *b)
 static bool is_better(const struct ps_found *a, const struct ps_found *b,
                       const char **why)
 {
+    /* Debian's cryptography: RECORD lists libraries as they were before they
+     * were stripped. */
+    if (a->shape != b->shape && strcmp(a->dist.version, b->dist.version) == 0) {
+        *why = "its metadata is of the newer kind";
+        return a->shape < b->shape;
+    }
     if (a->score != b->score) {
         *why = PS_MAX(a->score, b->score) == 2
                    ? "its files are those that its RECORD lists"
                    : "the files here are not those of the other's RECORD";
         return a->score > b->score;
-    }
-    if (a->shape != b->shape && strcmp(a->dist.version, b->dist.version) == 0) {
-        *why = "its metadata is of the newer kind";
-        return a->shape < b->shape;
     }
     *why = "it is the newer one";
     return is_newer(a, b);

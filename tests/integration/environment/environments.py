@@ -289,6 +289,15 @@ def sixty(env):
             "pytest", "ipython", "sqlalchemy", "rich", "typer", "pydantic",
             "matplotlib", "boto3", "attrs", "python-dateutil", "black",
             "beautifulsoup4", "networkx", "ruamel.yaml", "zope.interface")  # fmt: skip
+    made = {}
+    for write, name in [
+        (projects.setuptools_src, "my-setuptools"),
+        (projects.flit, "my-flit"),
+        (projects.hatch, "my-hatch"),
+    ]:
+        made[name] = str(env.project(write, name))
+        env.pip("-e", made[name])
+    env.note(editables=made)
 
 
 @environment

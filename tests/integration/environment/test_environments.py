@@ -96,9 +96,11 @@ class Compared(unittest.TestCase):
     def compare_row(self, row, wanted):
         self.assertEqual(row["name"], wanted["name"])
         self.assertEqual(row["installer"], wanted["installer"])
-        self.assertEqual(
-            os.path.realpath(row["location"]), os.path.realpath(wanted["location"])
-        )
+        # Of an egg-link the interpreter tells what it leads to.
+        if not row["location"].endswith(".egg-link"):
+            self.assertEqual(
+                os.path.realpath(row["location"]), os.path.realpath(wanted["location"])
+            )
         self.compare_source(row["source"], wanted["direct_url"])
 
     def compare_source(self, source, direct):
@@ -297,20 +299,20 @@ class Synced(Compared):
     """Wheels of editables, built by `pkgsync sync`."""
 
     def test_sync_builds_every_editable_of_three_back_ends(self):
-        env = environments.editables()
+        env = environments.sixty()
         out = self.tmp / "out"
-        names = ["ed-setuptools-src", "ed-flit", "ed-hatch"]
-        only = [a for name in names for a in ("--only", name)]
+        names = env.facts["editables"]
         done = self.pkgsync(
-            "sync", "--json", "--no-loose", "--python", env.python, *only,
-            "--output-dir", out, status=None,
+            "sync", "--json", "--no-loose", "--python", env.python,
+            "--output-dir", out,
         )  # fmt: skip
-        self.assertEqual(done.returncode, 0, done.stderr)
         wheels = {normalize(w["name"]): w for w in json.loads(done.stdout)["wheels"]}
         self.assertEqual(sorted(wheels), sorted(names))
+        text = (out / "requirements.txt").read_text()
         for wheel in wheels.values():
             self.assertIn(wheel["status"], ("built", "hit"))
             self.assertTrue(pathlib.Path(wheel["path"]).is_file())
+            self.assertIn(wheel["sha256"], text)
 
 
 if __name__ == "__main__":
