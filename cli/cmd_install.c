@@ -55,8 +55,7 @@ static void on_event(const struct ps_install_event *e, void *user)
                        (unsigned long long)(e->done / 1024),
                        (unsigned long long)(e->total / 1024));
     end_line(w);
-    (void)fprintf(stderr, "%s%s",
-                  w->live ? "" : "pkgsync install: ", phase_text(e));
+    (void)fputs(phase_text(e), stderr);
     if (e->count > 0)
         (void)fprintf(stderr, " (%zu package%s)", e->count,
                       e->count == 1 ? "" : "s");

@@ -117,7 +117,8 @@ static int go_back(struct ps_install *in, struct ps_error *err)
     if (rc < 0)
         (void)ps_hint(err, "going back failed: %s", trouble.text);
     return ps_hint(err, "what changed: %s",
-                   changes[0] ? changes : "no version of a package");
+                   changes[0] ? changes
+                              : "files of packages, though no version");
 }
 
 /* What a killed install left; true in *restored when there was something. */

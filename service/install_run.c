@@ -248,7 +248,7 @@ static int run(struct ps_install *in, const char *what, const char **argv,
         return ps_fail(err, PS_EIO, "%s was ended by signal %d%s%s", what,
                        result.term_signal, words[0] ? ": " : "", words);
     return ps_fail(err, PS_EIO, "%s ended with status %d: %s", what,
-                   result.exit_status, words);
+                   result.exit_status, words[0] ? words : "no word of why");
 }
 
 int ps_install_pip(struct ps_install *in, const char *const *args,

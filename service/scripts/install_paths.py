@@ -5,6 +5,7 @@ and prints {"new": paths that are not there yet, "old": paths that may change,
 "aside": broken leftovers that an installer stumbles over, "sites", "scripts"}.
 Only the standard library is imported.
 """
+import contextlib
 import csv
 import json
 import os
@@ -151,7 +152,9 @@ def main():
     aside = list(broken(set(asked["names"])))
     written, owned = [], []
     for path in asked["wheels"]:
-        written += in_wheel(path)
+        # What is no wheel is for the installer to refuse.
+        with contextlib.suppress(zipfile.BadZipFile):
+            written += in_wheel(path)
     for dist in asked["dists"]:
         owned += of_dist(dist["location"], dist["site"])
     for path in aside:

@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+"""A failure leaves the environment as it was, or says what changed."""
+
+import os
+import signal
+import subprocess
+import time
+
+import install_support as s
+
+# Does what uv does, as far as it is told: unpacks wheels over what was there.
+UV = """
+    import csv, os, pathlib, re, shutil, signal, sys, time, urllib.parse
+    import zipfile
+    prefix = pathlib.Path(sys.argv[sys.argv.index("--python") + 1]).parents[1]
+    site = next(prefix.glob("lib/python*/site-packages"))
+    tmp = pathlib.Path(%(tmp)r)
+    wheels = [urllib.parse.unquote(m.group(1)) for m in (
+        re.search(r"@ file://(.*)#sha256", a) for a in sys.argv) if m]
+
+    def remove(name):
+        for info in site.glob(name + "-*.dist-info"):
+            for row in csv.reader(open(info / "RECORD")):
+                path = pathlib.Path(os.path.normpath(site / row[0]))
+                if path.exists():
+                    path.unlink()
+            shutil.rmtree(info)
+
+    def install(path):
+        remove(os.path.basename(path).split("-")[0])
+        zipfile.ZipFile(path).extractall(site)
+
+    %(then)s
+"""
+
+
+class Back(s.InstallTest):
+    def setUp(self):
+        super().setUp()
+        self.old = s.make_wheel(
+            self.tmp / "old", "demo", "0.9",
+            files={"demo/__init__.py": "VERSION = '0.9'\n",
+                   "demo/data.txt": "old\n", "demo/only_old.py": ""})
+        self.new = self.wheel("demo", "1.0", files={
+            "demo/__init__.py": "VERSION = '1.0'\n", "demo/data.txt": "new\n",
+            "demo/only/new.py": ""})
+
+    def fake_uv(self, then):
+        return self.program("uv", UV % {"tmp": str(self.tmp), "then": then})
+
+    def both(self):
+        """Two packages to be installed, the first over an old one."""
+        venv = self.venv(packages=[self.old])
+        return venv, self.spec(s.built(self.new),
+                               s.built(self.wheel("zzz", "1.0")))
+
+    def start(self, venv, spec, **kwargs):
+        argv = [s.PKGSYNC, *map(str, self.arguments(venv, spec))]
+        process = subprocess.Popen(
+            argv, env=self.env, cwd=self.tmp, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            **kwargs)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        return process
+
+    def wait_for(self, path):
+        limit = time.monotonic() + 60
+        while not path.exists():
+            self.assertLess(time.monotonic(), limit, path)
+            time.sleep(0.02)
+        return path.read_text()
+
+    def test_an_installer_that_fails_in_the_middle(self):
+        self.fake_uv("install(wheels[0]); print('error: no more', "
+                     "file=sys.stderr); sys.exit(2)")
+        venv, spec = self.both()
+        result = self.refuses(s.IO, venv, spec, says=[
+            "uv ended with status 2", "error: no more",
+            "the environment is as it was"])
+        self.assertNotIn("what changed", result.err)
+        self.assertEqual(self.left_behind(venv), [])
+        self.assertFalse((venv / ".pkgsync.json").exists())
+
+    def test_an_installer_that_removes_and_then_fails(self):
+        self.fake_uv("remove('demo'); sys.exit(1)")
+        venv, spec = self.both()
+        self.refuses(s.IO, venv, spec, says="the environment is as it was")
+
+    def test_an_installer_that_is_killed(self):
+        self.fake_uv("install(wheels[0]); os.kill(os.getpid(), 9)")
+        venv, spec = self.both()
+        self.refuses(s.IO, venv, spec,
+                     says=["signal 9", "the environment is as it was"])
+
+    def test_pip_that_cannot_write_a_file_of_the_last_wheel(self):
+        venv = self.venv(packages=[self.old])
+        bad = self.wheel("zzz", "1.0", files={
+            "zzz.py": "", "zzz-1.0.data/data/lib": "a directory is here\n"},
+            entry_points="[console_scripts]\nzzz = zzz:main\n")
+        spec = self.spec(s.built(self.new), s.built(bad))
+        result = self.refuses(s.IO, venv, spec, says=[
+            "pip ended with status", "the environment is as it was"])
+        self.assertNotIn("what changed", result.err)
+        self.assertEqual(
+            self.run_python(venv, "import demo; print(demo.VERSION)"), "0.9")
+
+    def test_leftovers_of_the_installer_go_as_well(self):
+        self.fake_uv(
+            "(site / '~emo').mkdir(); (site / '~emo/x').write_text('');"
+            "(prefix / 'bin/zzz-script').write_text(''); sys.exit(1)")
+        venv, spec = self.both()
+        self.refuses(s.IO, venv, spec)
+
+    def test_a_broken_package_that_was_in_the_way_comes_back(self):
+        self.fake_uv("sys.exit(1)")
+        venv, spec = self.both()
+        (self.site(venv) / "demo-0.9.dist-info/RECORD").unlink()
+        self.refuses(s.IO, venv, spec)
+
+    def test_the_next_install_undoes_what_a_killed_one_left(self):
+        self.fake_uv("install(wheels[0]); "
+                     "(tmp / 'pid.new').write_text(str(os.getpid())); "
+                     "os.rename(tmp / 'pid.new', tmp / 'pid'); "
+                     "time.sleep(600)")
+        venv, spec = self.both()
+        process = self.start(venv, spec)
+        pid = int(self.wait_for(self.tmp / "pid"))
+        process.kill()
+        process.wait()
+        os.kill(pid, signal.SIGKILL)
+        (self.tmp / "bin/uv").unlink()
+        self.assertEqual(self.versions(venv), {"demo": "1.0"})
+        self.assertTrue((venv / ".pkgsync/journal.json").exists())
+        result = self.check("--python", venv, spec, status=s.DIFFERS)
+        self.assertIn("interrupted", result.err)
+
+        result = self.install(venv, spec)
+        self.assertIn("interrupted", result.err)
+        self.assertTrue(result.doc["restored"])
+        self.assertEqual(result.installed["demo"]["was"], "0.9")
+        self.assertEqual(self.versions(venv), {"demo": "1.0", "zzz": "1.0"})
+        self.assertFalse((self.site(venv) / "demo/only_old.py").exists())
+        self.assertEqual(self.left_behind(venv), [])
+
+    def test_an_interrupted_install_is_undone_even_if_nothing_differs(self):
+        self.fake_uv("install(wheels[0]); "
+                     "(tmp / 'pid.new').write_text(str(os.getpid())); "
+                     "os.rename(tmp / 'pid.new', tmp / 'pid'); "
+                     "time.sleep(600)")
+        venv = self.venv(packages=[self.old])
+        before = self.picture(venv)
+        process = self.start(venv, self.spec(s.built(self.new)))
+        pid = int(self.wait_for(self.tmp / "pid"))
+        process.kill()
+        process.wait()
+        os.kill(pid, signal.SIGKILL)
+        result = self.install(venv, self.spec())
+        self.assertTrue(result.doc["restored"])
+        self.assertEqual(self.picture(venv), before)
+
+    def test_an_interrupt_ends_it_and_goes_back(self):
+        self.fake_uv("install(wheels[0]); (tmp / 'ready').write_text(''); "
+                     "time.sleep(600)")
+        venv, spec = self.both()
+        before = self.picture(venv)
+        process = self.start(venv, spec)
+        self.wait_for(self.tmp / "ready")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertIn("the environment is as it was", err)
+        self.assertEqual(self.picture(venv), before)
+        self.assertEqual(self.left_behind(venv), [])
+
+    def test_when_going_back_fails_it_says_what_changed(self):
+        self.fake_uv("remove('demo'); shutil.rmtree(site / 'demo');"
+                     "(site / 'demo').write_text('in the way'); sys.exit(1)")
+        venv, spec = self.both()
+        before = self.picture(venv)
+        result = self.pkgsync(*self.arguments(venv, spec))
+        self.assertEqual(result.status, s.IO, str(result))
+        self.assertIn("going back failed", result.err)
+        self.assertIn("could not be put back", result.err)
+        self.assertNotIn("the environment is as it was", result.err)
+        self.assertIn("what changed", result.err)
+        # With the obstacle gone the next install can do it.
+        (self.site(venv) / "demo").unlink()
+        self.fake_uv("sys.exit(0)")
+        result = self.install(venv, self.spec())
+        self.assertTrue(result.doc["restored"])
+        self.assertEqual(self.picture(venv), before)
+
+    def test_an_installer_that_does_nothing_is_found_out(self):
+        self.fake_uv("sys.exit(0)")
+        venv, spec = self.both()
+        result = self.pkgsync(*self.arguments(venv, spec))
+        self.assertEqual(result.status, s.DIFFERS, str(result))
+        self.assertFalse(result.doc["equal"])
+        names = {d["name"] for d in result.doc["differences"]
+                 if d["severity"] == "error"}
+        self.assertEqual(names, {"demo", "zzz"})
+
+    def test_installs_of_one_environment_take_turns(self):
+        venv, spec = self.both()
+        runs = [self.start(venv, spec) for _ in range(4)]
+        counts = []
+        for run in runs:
+            out, err = run.communicate(timeout=120)
+            self.assertEqual(run.returncode, 0, err)
+            counts.append(len(s.json.loads(out)["installed"]))
+        self.assertEqual(sorted(counts), [0, 0, 0, 2])
+        self.assertEqual(self.versions(venv), {"demo": "1.0", "zzz": "1.0"})
+
+    def test_uv_is_used_where_it_is_found_and_pip_where_it_is_asked_for(self):
+        self.fake_uv("(tmp / 'uv-ran').write_text(''); "
+                     "[install(w) for w in wheels]")
+        venv, spec = self.both()
+        result = self.install(venv, "--installer", "pip", spec)
+        self.assertEqual(result.doc["installer"], "pip")
+        self.assertFalse((self.tmp / "uv-ran").exists())
+        result = self.install(self.venv("other"), spec)
+        self.assertEqual(result.doc["installer"], "uv")
+        self.assertTrue((self.tmp / "uv-ran").exists())
+
+    def test_no_setting_of_the_person_redirects_the_installer(self):
+        venv, spec = self.both()
+        (self.tmp / "home/.config/pip").mkdir(parents=True)
+        (self.tmp / "home/.config/pip/pip.conf").write_text(
+            "[install]\ntarget = %s\n" % (self.tmp / "elsewhere"))
+        self.install(venv, spec, env={
+            "PIP_TARGET": str(self.tmp / "elsewhere"), "PIP_USER": "1",
+            "PYTHONPATH": str(self.tmp), "UV_TARGET": "x"})
+        self.assertFalse((self.tmp / "elsewhere").exists())
+        self.assertEqual(self.versions(venv), {"demo": "1.0", "zzz": "1.0"})
+
+
+if __name__ == "__main__":
+    s.main()
