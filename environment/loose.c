@@ -245,14 +245,17 @@ static void drop_twins(struct ps_loose_search *s)
 {
     PS_AUTO_FREE struct order *list =
         ps_calloc(s->file_count + 1, sizeof(*list));
+    struct ps_loose_file *files = s->files;
     size_t kept = 0;
 
+    if (!files)
+        return;
     for (size_t i = 0; i < s->file_count; i++)
-        list[i] = (struct order){ s->files[i], i };
+        list[i] = (struct order){ files[i], i };
     qsort(list, s->file_count, sizeof(*list), compare_found);
     for (size_t i = 0; i < s->file_count; i++) {
         const struct ps_loose_file *f = &list[i].file;
-        const struct ps_loose_file *last = kept ? &s->files[kept - 1] : NULL;
+        const struct ps_loose_file *last = kept ? &files[kept - 1] : NULL;
 
         if (last && (compare_folded(last->name, f->name) == 0 ||
                      is_below(f->name, last->name)))
@@ -260,7 +263,7 @@ static void drop_twins(struct ps_loose_search *s)
                              "left out: a wheel cannot hold it beside '%s'",
                              last->path);
         else
-            s->files[kept++] = *f;
+            files[kept++] = *f;
     }
     s->file_count = kept;
 }

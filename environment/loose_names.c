@@ -60,7 +60,7 @@ bool ps_loose_module_name(const struct ps_loose_search *s, const char *entry,
 /* ---- the standard library ---------------------------------------------------
  */
 
-/* Of every Python from 3.9 on. */
+/* Of every Python from 3.9 on; in the order of bytes. */
 static const char *const standard[] = {
     "__future__",
     "abc",
@@ -219,6 +219,7 @@ static const char *const standard[] = {
     "tarfile",
     "tempfile",
     "termios",
+    "test",
     "textwrap",
     "this",
     "threading",

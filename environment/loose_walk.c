@@ -358,7 +358,8 @@ static bool holds_python(struct ps_arena *arena, const char *path,
     const char *const *names = NULL;
 
     if (depth > PS_LOOSE_DEPTH_MAX || *budget == 0 ||
-        ps_loose_list(arena, path, maybe_python, &names, &ignored) < 0)
+        ps_loose_list(arena, path, maybe_python, &names, &ignored) < 0 ||
+        !names)
         return false;
     --*budget;
     for (size_t i = 0; names[i]; i++) {
