@@ -16,6 +16,7 @@ Sent to workers: the standard library and distributed, Python 3.9.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from typing import Any
@@ -41,6 +42,7 @@ NAME = "pkgsync"
 TOPIC = "pkgsync"  # of the events on the scheduler
 RESTART_TIMEOUT_S = 120
 ASK_TIMEOUT_S = 20
+LEAVE_TIMEOUT_S = 3
 # Process times come from the kernel's ticks, file times from its clock.
 CLOCK_SLACK_S = 0.05
 
@@ -163,9 +165,11 @@ class NannySync(Portable, NannyPlugin):  # type: ignore[misc]
         try:
             report = await asyncio.to_thread(bring, self.payload, True)
         except PackageSyncError as error:
-            # Of a nanny that starts, distributed logs this and goes on; the
-            # worker then finds the difference and refuses to start.
             await _tell(nanny, {"role": "nanny", "error": str(error)})
+            if nanny.process is None:
+                # Of a nanny that starts, distributed logs the error and goes
+                # on; without a worker it ends.
+                nanny.instantiate = _Refusal(error)
             raise
         report["role"] = "nanny"
         report["restarted"] = False
@@ -208,6 +212,14 @@ class NannySync(Portable, NannyPlugin):  # type: ignore[misc]
         return await asyncio.to_thread(stale_files, self.payload, loaded)
 
 
+class _Refusal:
+    def __init__(self, error: PackageSyncError) -> None:
+        self.error = error
+
+    async def __call__(self) -> None:
+        raise self.error
+
+
 async def _tell(server: Any, message: Report) -> None:
     """An event on the scheduler, for the client to read."""
     try:
@@ -235,10 +247,18 @@ class WorkerSync(Portable, WorkerPlugin):  # type: ignore[misc]
             if starting:
                 await _tell(worker, {"role": "worker", "error": str(error)})
                 # distributed would go on with it.
-                await worker.close(
-                    executor_wait=False, reason="pkgsync: %s" % error.message
-                )
+                await self._leave(worker, "pkgsync: %s" % error.message[:500])
             raise
+
+    async def _leave(self, worker: Any, reason: str) -> None:
+        """Close it, and tell a nanny that is up not to start another one."""
+        if worker.nanny:
+            with contextlib.suppress(OSError, asyncio.TimeoutError):
+                await asyncio.wait_for(
+                    worker.rpc(worker.nanny).close_gracefully(reason=reason),
+                    LEAVE_TIMEOUT_S,
+                )
+        await worker.close(nanny=False, executor_wait=False, reason=reason)
 
     async def _without_nanny(self, worker: Any) -> None:
         """Nobody starts this process anew: what it imported must stay."""
