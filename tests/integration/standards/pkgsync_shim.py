@@ -8,9 +8,11 @@ says which, and why.  The wording of messages is not compared either.
 """
 
 import collections
+import importlib
 import re
 import sys
 
+import hypothesis
 import packaging.markers
 import packaging.requirements
 import packaging.specifiers
@@ -420,6 +422,13 @@ EXCLUDED = [
     (r"manylinux_unsupported|platforms_manylinux1\b|2014_armhf_abi",
      "a part of packaging that the test replaces and the driver knows nothing of"),
 ]
+
+
+def pytest_sessionstart(session):
+    """Every example asks the driver a few times: a fifth of packaging's 300."""
+    sys.path.insert(0, str(session.config.rootpath))
+    strategies = importlib.import_module("tests.property.strategies")
+    strategies.SETTINGS = hypothesis.settings(max_examples=60, deadline=None)
 
 
 def pytest_collection_modifyitems(config, items):
