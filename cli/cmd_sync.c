@@ -237,6 +237,16 @@ static int report(struct cli *cli, const struct ps_sync_options *o,
     return rc;
 }
 
+/* Absolute: who reads the document may be somewhere else. */
+static const char *output_dir(struct cli *cli, const char *cwd)
+{
+    const char *given = cli_text(cli, "output-dir");
+
+    if (!given || given[0] == '/' || !cwd)
+        return given;
+    return ps_arena_format(&cli->arena, "%s/%s", cwd, given);
+}
+
 int cmd_sync(struct cli *cli, struct ps_error *err)
 {
     PS_AUTO_FREE char *cwd = getcwd(NULL, 0);
@@ -250,7 +260,7 @@ int cmd_sync(struct cli *cli, struct ps_error *err)
         .index = &shown,
         .match_exact = strcmp(cli_text(cli, "match"), "exact") == 0,
         .allow_failed = cli_list(cli, "allow-failed"),
-        .output_dir = cli_text(cli, "output-dir"),
+        .output_dir = output_dir(cli, cwd),
         .presign_s = ps_config_number(cli->config, "presign"),
     };
     struct ps_sync_item *items = NULL;

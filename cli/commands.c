@@ -10,6 +10,29 @@ const struct cmd cmds[] = {
       "A SOURCE is a directory, an installed editable package's name, a git "
       "URL as\npip takes it (git+https://host/repo@rev#subdirectory=dir), an "
       "sdist, or an\nsdist's URL. What is there already is not built again." },
+    { "scan", CMD_SCAN, cmd_scan, "",
+      "list an environment: each package's source, level and requirement",
+      "Starts nothing and changes nothing. What is wrong with the environment "
+      "is told on\nstandard error. The exit status is 66 when a critical "
+      "package is missing, after\nall the rest was printed." },
+    { "sync", CMD_SYNC, cmd_sync, "",
+      "build what an environment needs, upload it, and write its spec",
+      "Editable installs, directories, git and other direct URLs and loose "
+      "modules become\nwheels, in parallel; everything else is pinned. The spec "
+      "goes into the store as\nenvironments/DIGEST.json; environment.json, "
+      "requirements.txt, with `--match exact`\npylock.toml and, of conda "
+      "environments, environment.yml are written to the state\ndirectory and "
+      "to `--output-dir`. When a build fails, the others are finished and\n"
+      "nothing is written. A critical package that is missing is an error before "
+      "any build." },
+    { "warm", CMD_WARM, cmd_warm, "[SOURCE...]",
+      "build and upload what is missing, and install nothing",
+      "A SOURCE is what `pkgsync wheel` takes, a wheel, or a spec (its path or "
+      "URL, which\nends in .json). Without SOURCE and `--requirement` the "
+      "environment of `--python` is\ntaken. Of packages of an index those are "
+      "built that exist as source distributions\nonly. Everything is tried; the "
+      "exit status is 1 if anything failed. The summary is\nadded to the file "
+      "named by GITHUB_STEP_SUMMARY as well." },
     { "levels", CMD_LEVELS, cmd_levels, "",
       "print the rules by which packages get their level", NULL },
     { "install", CMD_INSTALL, cmd_install, "SPEC",

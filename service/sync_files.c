@@ -2,8 +2,25 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "pkgsync/cleanup.h"
 #include "pkgsync/fd.h"
 #include "sync_private.h"
+
+/* What is there already need not become durable once more. */
+static bool is_there(const char *path, const struct ps_sync_file *file)
+{
+    size_t len = strlen(file->text);
+    PS_AUTO_BUF struct ps_buf had = PS_BUF_INIT(len);
+    PS_AUTO_FD int fd = -1;
+    struct ps_error none = PS_ERROR_INIT;
+    struct stat st;
+
+    return ps_open_regular_at(AT_FDCWD, path, &fd, &st, &none) == PS_OK &&
+           (uint64_t)st.st_size == len &&
+           (!file->is_secret || (st.st_mode & 0077) == 0) &&
+           ps_read_all(fd, &had, &none) == PS_OK && had.len == len &&
+           memcmp(had.data, file->text, len) == 0;
+}
 
 int ps_sync_write(struct ps_arena *arena, const char *dir,
                   const struct ps_sync_file *files, size_t count,
@@ -17,9 +34,11 @@ int ps_sync_write(struct ps_arena *arena, const char *dir,
         if (!files[i].text)
             continue;
         paths[n] = ps_arena_format(arena, "%s/%s", dir, files[i].name);
-        rc = ps_write_file_at(AT_FDCWD, paths[n++], files[i].text,
-                              strlen(files[i].text),
-                              files[i].is_secret ? 0600 : 0644, err);
+        if (!is_there(paths[n], &files[i]))
+            rc = ps_write_file_at(AT_FDCWD, paths[n], files[i].text,
+                                  strlen(files[i].text),
+                                  files[i].is_secret ? 0600 : 0644, err);
+        n++;
     }
     if (rc < 0)
         return ps_context(err, "write the files of the environment");

@@ -11,6 +11,18 @@
 #include "pkgsync/name.h"
 #include "sync_private.h"
 
+/* What was installed from an archive is known by its hash. */
+static const char *pinned(struct ps_arena *arena, const struct ps_decision *d)
+{
+    const struct ps_dist *dist = d->dist;
+
+    if (!dist || dist->direct.kind != PS_DIRECT_ARCHIVE ||
+        !dist->direct.sha256 || strchr(d->build, '#'))
+        return d->build;
+    return ps_arena_format(arena, "%s#sha256=%s", d->build,
+                           dist->direct.sha256);
+}
+
 size_t ps_sync_items(struct ps_arena *arena, const struct ps_sync_plan *plan,
                      struct ps_sync_item **items, size_t **index)
 {
@@ -27,8 +39,8 @@ size_t ps_sync_items(struct ps_arena *arena, const struct ps_sync_plan *plan,
 
         if (d->level != PS_LEVEL_BUILD || !d->build)
             continue;
-        list[count] =
-            (struct ps_sync_item){ .source = d->build, .name = d->name };
+        list[count] = (struct ps_sync_item){ .source = pinned(arena, d),
+                                             .name = d->name };
         of[count++] = i;
     }
     if (plan->loose.count > 0) {
