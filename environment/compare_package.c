@@ -99,6 +99,20 @@ static bool same_source(const struct ps_dist *a, const struct ps_dist *b)
     return same_text(a->direct.url, b->direct.url);
 }
 
+/* A store's URLs have the hash in them, and what was installed by hash from
+ * such a URL is that: uv's lock files leave no other trace. */
+static bool comes_by_hash(const struct ps_dist *found,
+                          const struct ps_sha256 *sha256)
+{
+    char hex[PS_SHA256_HEX_SIZE];
+
+    if (!sha256 || found->direct.kind != PS_DIRECT_ARCHIVE ||
+        !found->direct.url)
+        return false;
+    ps_sha256_hex(sha256, hex);
+    return strstr(found->direct.url, hex) != NULL;
+}
+
 /* Two environments: what is built from a source, against its like. */
 static struct verdict judge_source(struct ps_arena *arena,
                                    const struct ps_expected *want,
@@ -132,10 +146,13 @@ static struct verdict judge_build(struct ps_arena *arena,
             PS_SEVERITY_ERROR,
             ps_arena_format(arena, "installed %s, not the wheel that was built",
                             ps_source_text(arena, found)));
-    if (!archive_hash(found, &actual))
+    if (!archive_hash(found, &actual)) {
+        if (comes_by_hash(found, want->sha256))
+            return NOTHING;
         return verdict(PS_SEVERITY_WARNING,
                        "the same version; nothing says whether it is the "
                        "wheel that was built");
+    }
     if (want->sha256 && ps_sha256_equal(&actual, want->sha256))
         return NOTHING;
     return verdict(PS_SEVERITY_ERROR,

@@ -44,18 +44,60 @@ static void write_python(struct ps_buf *b, const struct ps_spec *spec)
                 PS_STR_FMT(v.release[0]), PS_STR_FMT(v.release[1]));
 }
 
-static void write_file(struct ps_buf *b, const struct ps_spec_wheel *file)
+/* The size and hash, with which each kind of file ends. */
+static void write_rest(struct ps_buf *b, const struct ps_spec_wheel *file)
 {
     char hex[PS_SHA256_HEX_SIZE];
 
     ps_sha256_hex(&file->sha256, hex);
+    if (file->size > 0)
+        ps_buf_addf(b, ", size = %llu", (unsigned long long)file->size);
+    ps_buf_addf(b, ", hashes = {sha256 = \"%s\"}}", hex);
+}
+
+static void write_file(struct ps_buf *b, const struct ps_spec_wheel *file)
+{
     ps_buf_adds(b, "{name = ");
     write_string(b, file->file_name);
     ps_buf_adds(b, ", url = ");
     write_string(b, file->url);
-    if (file->size > 0)
-        ps_buf_addf(b, ", size = %llu", (unsigned long long)file->size);
-    ps_buf_addf(b, ", hashes = {sha256 = \"%s\"}}", hex);
+    write_rest(b, file);
+}
+
+/* "file:///a%20b" -> "/a b"; NULL for another scheme, or for a byte that TOML
+ * cannot hold. */
+static const char *file_path(struct ps_arena *arena, const char *url)
+{
+    char *out = NULL;
+    size_t len = 0;
+
+    if (!ps_str_starts(ps_str_from(url), "file:///"))
+        return NULL;
+    url += strlen("file://");
+    out = ps_arena_alloc(arena, strlen(url) + 1, 1);
+    for (; *url; url++) {
+        if (url[0] == '%' && ps_hex_digit(url[1]) >= 0 &&
+            ps_hex_digit(url[2]) >= 0) {
+            out[len++] =
+                (char)(ps_hex_digit(url[1]) * 16 + ps_hex_digit(url[2]));
+            url += 2;
+        } else {
+            out[len++] = *url;
+        }
+    }
+    return strlen(out) == len && ps_spec_text_is_clean(out) ? out : NULL;
+}
+
+/* A direct reference: installers record where it came from and its hash, which
+ * is how `check` knows it again.  uv reads a local one by its path alone. */
+static void write_archive(struct ps_buf *b, const struct ps_spec_wheel *file)
+{
+    PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
+    const char *path = file_path(&arena, file->url);
+
+    ps_buf_adds(b, path ? "{path = " : "{url = ");
+    write_string(b, path ? path : file->url);
+    write_rest(b, file);
 }
 
 static bool is_wheel(const struct ps_spec_wheel *file)
@@ -130,9 +172,18 @@ static int write_package(struct ps_buf *b, const struct ps_spec *spec,
         write_pair(b, "version", version_of(&arena, p, file));
     if (!p->wheel && spec->index_url)
         write_pair(b, "index", spec->index_url);
-    ps_buf_adds(b, is_wheel(file) ? "wheels = [" : "sdist = ");
-    write_file(b, file);
-    ps_buf_adds(b, is_wheel(file) ? "]\n" : "\n");
+    if (p->wheel) {
+        ps_buf_adds(b, "archive = ");
+        write_archive(b, file);
+    } else if (is_wheel(file)) {
+        ps_buf_adds(b, "wheels = [");
+        write_file(b, file);
+        ps_buf_addc(b, ']');
+    } else {
+        ps_buf_adds(b, "sdist = ");
+        write_file(b, file);
+    }
+    ps_buf_addc(b, '\n');
     return PS_OK;
 }
 

@@ -11,19 +11,25 @@ struct both {
     struct ps_comparison result;
 };
 
-static void take_wheel(struct fixture *w, struct ps_dist *d)
+static const char *hex_of(const char *text)
 {
     static char hex[PS_SHA256_HEX_SIZE];
-    struct ps_sha256 digest = ps_sha256_of(WHEEL, strlen(WHEEL));
+    struct ps_sha256 digest = ps_sha256_of(text, strlen(text));
 
-    (void)w;
     ps_sha256_hex(&digest, hex);
+    return hex;
+}
+
+static void take_wheel(struct fixture *w, struct ps_dist *d)
+{
     d->version = "1.0+l.1";
     d->source = PS_DIST_ARCHIVE;
-    d->direct = (struct ps_direct_url){ .kind = PS_DIRECT_ARCHIVE,
-                                        .url = "file:///gone/" WHEEL,
-                                        .path = "/gone/" WHEEL,
-                                        .sha256 = hex };
+    d->direct = (struct ps_direct_url){
+        .kind = PS_DIRECT_ARCHIVE,
+        .url = "file:///gone/" WHEEL,
+        .path = "/gone/" WHEEL,
+        .sha256 = ps_arena_strdup(&w->arena, hex_of(WHEEL)),
+    };
 }
 
 static int setup(void **state)
@@ -189,6 +195,26 @@ static void a_built_wheel_is_known_by_its_hash(void **state)
     d->direct.sha256 = NULL;
     compare(b);
     expect(b, "edit", PS_SEVERITY_WARNING, "nothing says");
+
+    /* As uv leaves it: in the URL that it was asked for. */
+    d = dist(b, "edit");
+    d->direct.url =
+        ps_arena_format(&b->w->arena, "file:///gone#sha256=%s", hex_of(WHEEL));
+    compare(b);
+    assert_int_equal(b->result.count, 0);
+
+    /* A store's URL has it. */
+    d = dist(b, "edit");
+    d->direct.url = ps_arena_format(&b->w->arena, "https://h/wheels/%s/" WHEEL,
+                                    hex_of(WHEEL));
+    compare(b);
+    assert_int_equal(b->result.count, 0);
+
+    d = dist(b, "edit");
+    d->direct.url = ps_arena_format(&b->w->arena, "file:///gone#sha256=%s",
+                                    hex_of("another"));
+    compare(b);
+    expect(b, "edit", PS_SEVERITY_ERROR, "another wheel");
 
     d = dist(b, "edit");
     d->direct = (struct ps_direct_url){ .kind = PS_DIRECT_NONE };

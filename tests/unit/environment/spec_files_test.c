@@ -101,7 +101,7 @@ static void a_lock_file_has_one_file_a_package(void **state)
               "index = \"https://index/simple\"\nwheels = [{name = "
               "\"NumPy-1.26.4-py3-none-any.whl\", url = "
               "\"https://files/x.whl\", size = 1234, hashes = {sha256 = ");
-    has(text, "name = \"edit\"\nversion = \"1.0+l.1\"\nwheels = [{name = ");
+    has(text, "name = \"edit\"\nversion = \"1.0+l.1\"\narchive = {url = ");
     has(text, "name = \"s3fs\"\nversion = \"2024.1.0\"\n");
     has(text, "sdist = {name = \"msgpack-1.0.7.tar.gz\"");
     has_not(text, "appnope");
