@@ -269,8 +269,7 @@ static int install(struct ps_install *in, struct ps_install_result *out,
         list_items(in, out);
     out->restored = in->restored;
     out->comparison = in->comparison;
-    out->problems = in->environment.problems;
-    out->problem_count = in->environment.problem_count;
+    ps_install_check_requires(in, out);
     return PS_OK;
 }
 

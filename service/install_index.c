@@ -1,7 +1,9 @@
 /*
  * Packages of an index: resolved and downloaded by the person's pip before
  * anything is changed.  The spec names all of an environment, so each is asked
- * for alone, without what it requires.
+ * for alone, without what it requires.  Extras for the cluster are another
+ * matter: what they require was not installed where the spec was made, so they
+ * are resolved, if possible together with everything else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +22,7 @@ struct resolve {
     struct ps_index index;
     const char **requirements;
     size_t count;
+    bool with_deps;
     const char *wheelhouse; /* of what --allow-sdist built; NULL */
 };
 
@@ -53,15 +56,48 @@ static void choose_index(struct resolve *r)
         r->index.find_links = spec->find_links;
 }
 
-static void list_requirements(struct resolve *r)
+static bool is_extra(const struct ps_spec_package *p)
+{
+    return strcmp(p->source_kind, "extra") == 0;
+}
+
+static bool has_extras(const struct ps_install *in)
+{
+    for (size_t i = 0; i < in->count; i++) {
+        if (is_extra(in->targets[i].package))
+            return true;
+    }
+    return false;
+}
+
+/* Of what has to be installed: the extras, or the rest. */
+static void list_requirements(struct resolve *r, bool extras)
 {
     struct ps_install *in = r->in;
 
     r->requirements =
         ps_arena_alloc(in->arena, in->count + 1, sizeof(*r->requirements));
+    r->count = 0;
     for (size_t i = 0; i < in->count; i++) {
-        if (!in->targets[i].package->wheel)
-            r->requirements[r->count++] = in->targets[i].package->requirement;
+        const struct ps_spec_package *p = in->targets[i].package;
+
+        if (!p->wheel && is_extra(p) == extras && !in->targets[i].path)
+            r->requirements[r->count++] = p->requirement;
+    }
+}
+
+/* Everything of an index that the spec names. */
+static void list_all_requirements(struct resolve *r)
+{
+    const struct ps_spec *spec = r->in->o->spec;
+
+    r->requirements =
+        ps_arena_alloc(r->in->arena, spec->count + 1, sizeof(*r->requirements));
+    r->count = 0;
+    for (size_t i = 0; i < spec->count; i++) {
+        if (!spec->packages[i].wheel &&
+            ps_install_is_wanted(r->in, &spec->packages[i]))
+            r->requirements[r->count++] = spec->packages[i].requirement;
     }
 }
 
@@ -137,7 +173,7 @@ static int fetch_set(struct resolve *r, struct ps_wheel_set *set,
         .index = &r->index,
         .python = in->o->python,
         .cache_dir = in->o->dirs->cache,
-        .no_deps = true,
+        .no_deps = !r->with_deps,
         .cancel = in->o->cancel,
         .log = in->o->log,
         .log_user = in->o->user,
@@ -161,27 +197,82 @@ static int fetch_set(struct resolve *r, struct ps_wheel_set *set,
     return rc;
 }
 
-/* Which file is for which package. */
-static int assign(struct ps_install *in, const struct ps_wheel_set *set,
-                  struct ps_error *err)
+static struct ps_target *find_target(struct ps_install *in, struct ps_str name)
 {
+    for (size_t i = 0; i < in->count; i++) {
+        if (ps_name_equal(name, ps_str_from(in->targets[i].normal)))
+            return &in->targets[i];
+    }
+    return NULL;
+}
+
+static bool is_of_spec(const struct ps_install *in, struct ps_str name)
+{
+    const struct ps_spec *spec = in->o->spec;
+
+    for (size_t i = 0; i < spec->count; i++) {
+        if (ps_name_equal(name, ps_str_from(spec->packages[i].name)))
+            return true;
+    }
+    return false;
+}
+
+/* What an extra requires and nobody has: one target more. */
+static void add_target(struct ps_install *in, const struct ps_wheel_file *file,
+                       const struct ps_wheel_name *name)
+{
+    struct ps_spec_package *p = ps_arena_alloc(in->arena, 1, sizeof(*p));
+    const char *normal = ps_normalize_name(in->arena, name->name);
+    const char *version = ps_arena_dup(in->arena, name->version);
+
+    if (is_of_spec(in, name->name) ||
+        ps_environment_find(&in->environment, normal))
+        return;
+    *p = (struct ps_spec_package){ .name = normal,
+                                   .version = version,
+                                   .level = PS_LEVEL_EXACT,
+                                   .reason = "required by an extra",
+                                   .source_kind = "extra" };
+    in->targets[in->count++] =
+        (struct ps_target){ .package = p,
+                            .normal = normal,
+                            .because = "required by an extra",
+                            .path = file->path,
+                            .version = version };
+}
+
+/* Which file is for which package; `alone`: of extras and what they require,
+ * so that versions of the others were not asked for. */
+static int assign(struct ps_install *in, const struct ps_wheel_set *set,
+                  bool alone, struct ps_error *err)
+{
+    struct ps_target *more =
+        ps_arena_alloc(in->arena, in->count + set->count, sizeof(*more));
+
+    if (in->count > 0)
+        memcpy(more, in->targets, in->count * sizeof(*more));
+    in->targets = more;
     for (size_t i = 0; i < set->count; i++) {
         struct ps_wheel_name name;
+        struct ps_target *t = NULL;
         int rc =
             ps_wheel_name_parse(ps_str_from(set->files[i].name), &name, err);
 
         if (rc < 0)
             return rc;
-        for (size_t k = 0; k < in->count; k++) {
-            struct ps_target *t = &in->targets[k];
-
-            if (t->package->wheel ||
-                !ps_name_equal(name.name, ps_str_from(t->normal)))
-                continue;
+        t = find_target(in, name.name);
+        if (!t) {
+            add_target(in, &set->files[i], &name);
+        } else if (!t->package->wheel && (!alone || is_extra(t->package))) {
             t->path = set->files[i].path;
             t->version = ps_arena_dup(in->arena, name.version);
         }
     }
+    return PS_OK;
+}
+
+static int check_assigned(const struct ps_install *in, struct ps_error *err)
+{
     for (size_t k = 0; k < in->count; k++) {
         const struct ps_target *t = &in->targets[k];
 
@@ -208,15 +299,77 @@ static int lock_turn(const struct resolve *r, int *lock, struct ps_error *err)
     return rc < 0 ? rc : ps_install_flock(path, r->in->o->cancel, lock, err);
 }
 
+/* The wheels of the spec, for what requires them. */
+static void add_wheels(struct resolve *r)
+{
+    for (size_t i = 0; i < r->in->count; i++) {
+        const struct ps_target *t = &r->in->targets[i];
+        char *dir = NULL;
+
+        if (!t->package->wheel)
+            continue;
+        dir = ps_arena_strdup(r->in->arena, t->path);
+        *strrchr(dir, '/') = '\0';
+        add_find_links(r, dir);
+    }
+}
+
+/*
+ * Extras and what they require: together with all others, so that versions
+ * agree; where those contradict each other, as an environment's may, alone.
+ */
+static int fetch_extras(struct resolve *r, struct ps_error *err)
+{
+    struct ps_wheel_set set = { .count = 0 };
+    struct ps_error none = PS_ERROR_INIT;
+    const struct ps_index plain = r->index;
+    bool alone = false;
+    int rc = PS_OK;
+
+    r->with_deps = true;
+    add_wheels(r);
+    list_all_requirements(r);
+    rc = fetch_set(r, &set, &none);
+    if (rc == PS_ENOTFOUND || rc == PS_EINVALID) {
+        alone = true;
+        list_requirements(r, true);
+        rc = fetch_set(r, &set, err);
+    } else if (rc < 0) {
+        *err = none;
+    }
+    r->with_deps = false;
+    r->index = plain;
+    return rc == PS_OK ? assign(r->in, &set, alone, err) : rc;
+}
+
+static int fetch_plain(struct resolve *r, struct ps_error *err)
+{
+    struct ps_wheel_set set = { .count = 0 };
+    int rc = PS_OK;
+
+    list_requirements(r, false);
+    if (r->count == 0)
+        return PS_OK;
+    rc = fetch_set(r, &set, err);
+    return rc == PS_OK ? assign(r->in, &set, false, err) : rc;
+}
+
+static size_t count_wanted(const struct ps_install *in)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < in->count; i++)
+        n += !in->targets[i].package->wheel;
+    return n;
+}
+
 int ps_install_resolve(struct ps_install *in, struct ps_error *err)
 {
-    struct resolve r = { .in = in };
-    struct ps_wheel_set set = { .count = 0 };
+    struct resolve r = { .in = in, .count = count_wanted(in) };
     PS_AUTO_FD int lock = -1;
     struct ps_error ignored = PS_ERROR_INIT;
     int rc = PS_OK;
 
-    list_requirements(&r);
     if (r.count == 0)
         return PS_OK;
     ps_install_tell(in, &(struct ps_install_event){ .phase = PS_INSTALL_RESOLVE,
@@ -226,10 +379,12 @@ int ps_install_resolve(struct ps_install *in, struct ps_error *err)
         return ps_context(err, "pip is needed to ask the index");
     choose_index(&r);
     rc = lock_turn(&r, &lock, err);
+    if (rc == PS_OK && has_extras(in))
+        rc = fetch_extras(&r, err);
     if (rc == PS_OK)
-        rc = fetch_set(&r, &set, err);
+        rc = fetch_plain(&r, err);
     if (rc == PS_OK)
-        rc = assign(in, &set, err);
+        rc = check_assigned(in, err);
     if (r.wheelhouse)
         (void)!ps_remove_tree_at(AT_FDCWD, r.wheelhouse, &ignored);
     return rc;

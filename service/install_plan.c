@@ -109,6 +109,12 @@ static bool is_wanted_here(const struct ps_install *in,
     return holds;
 }
 
+bool ps_install_is_wanted(const struct ps_install *in,
+                          const struct ps_spec_package *p)
+{
+    return can_be_installed(p) && is_wanted_here(in, p);
+}
+
 static void fill_targets(struct ps_install *in)
 {
     const struct ps_spec *spec = in->o->spec;
@@ -123,7 +129,7 @@ static void fill_targets(struct ps_install *in)
         const char *normal = ps_normalize_name(in->arena, ps_str_from(p->name));
         const char *because = NULL;
 
-        if (!can_be_installed(p) || !is_wanted_here(in, p))
+        if (!ps_install_is_wanted(in, p))
             continue;
         because = reason_for(in, p, found);
         /* uv keeps no hash where a comparison looks for it. */

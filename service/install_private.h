@@ -6,6 +6,7 @@
  *   install_index.c    index packages into the cache
  *   install_backup.c   journal, backup, and going back
  *   install_run.c      uv or pip
+ *   install_require.c  what packages that were changed require
  *   install_marker.c   `.pkgsync.json`, and where the lock and the rest are
  *   install.c          the order
  */
@@ -54,8 +55,19 @@ void ps_install_tell(struct ps_install *in, const struct ps_install_event *e);
 /* Scan, compare, and fill targets. */
 PS_MUST_USE int ps_install_plan(struct ps_install *in, struct ps_error *err);
 
+/* Whether it is for pip, and asked for on this machine. */
+bool ps_install_is_wanted(const struct ps_install *in,
+                          const struct ps_spec_package *p);
+
 /* Whether they are the same by PEP 440; texts where it does not apply. */
 bool ps_install_same_version(const char *a, const char *b);
+
+/* ---- install_require.c ---- */
+
+/* What the packages that changed require, or are required for, and is not
+ * there; after in->environment's own problems. */
+void ps_install_check_requires(const struct ps_install *in,
+                               struct ps_install_result *out);
 
 /* ---- install_marker.c ---- */
 

@@ -232,6 +232,54 @@ class Install(s.InstallTest):
         self.install(venv, self.spec(s.built(wheel)))
         self.assertEqual(self.versions(venv), {"demo": "1.0"})
 
+    def test_an_extra_brings_what_it_requires(self):
+        self.on_index("extra", "1.0", requires=[
+            "base>=1", "other", "windows; sys_platform == 'win32'"])
+        self.on_index("base", "1.5", requires=["deeper"])
+        self.on_index("deeper", "0.1")
+        self.on_index("other", "2.3.1")
+        self.on_index("other", "9.0")
+        venv = self.venv()
+        spec = self.spec(
+            s.package("extra", "", "compatible", "extra>=1", kind="extra"),
+            s.from_index("other", "2.3"), s.built(self.wheel("demo", "1.0")))
+        result = self.install(venv, spec)
+        self.assertEqual(self.versions(venv), {
+            "extra": "1.0", "base": "1.5", "deeper": "0.1", "other": "2.3.1",
+            "demo": "1.0"})
+        self.assertEqual(result.doc["problems"], [])
+        self.assertEqual(self.install(venv, spec).doc["installed"], [])
+
+    def test_an_extra_that_does_not_agree_with_the_rest(self):
+        self.on_index("extra", "1.0", requires=["other>=3", "base"])
+        self.on_index("base", "1.5")
+        self.on_index("other", "2.3.1")
+        venv = self.venv()
+        self.on_index("other", "9.0")
+        result = self.install(venv, self.spec(
+            s.package("extra", "", "compatible", "extra", kind="extra"),
+            s.from_index("other", "2.3")))
+        self.assertEqual(self.versions(venv), {
+            "extra": "1.0", "base": "1.5", "other": "2.3.1"})
+        self.assertIn("extra 1.0 requires 'other>=3', and there is version "
+                      "2.3.1", [p["message"] for p in result.doc["problems"]])
+
+    def test_what_is_required_and_not_there_is_a_problem(self):
+        venv = self.venv()
+        result = self.install(venv, self.spec(s.built(self.wheel(
+            "demo", "1.0", requires=["nowhere>=2", "x; extra == 'more'"]))))
+        self.assertEqual([p["message"] for p in result.doc["problems"]], [
+            "demo 1.0 requires 'nowhere>=2', and that is not installed"])
+
+    def test_two_packages_that_contradict_each_other(self):
+        """An environment is replicated as it is."""
+        self.on_index("one", "1.0", requires=["two<1"])
+        self.on_index("two", "2.0")
+        venv = self.venv()
+        self.install(venv, self.spec(s.from_index("one", "1.0"),
+                                     s.from_index("two", "2.0")))
+        self.assertEqual(self.versions(venv), {"one": "1.0", "two": "2.0"})
+
 
 if __name__ == "__main__":
     s.main()
