@@ -68,24 +68,24 @@ static void write_file(struct ps_buf *b, const struct ps_spec_wheel *file)
  * cannot hold. */
 static const char *file_path(struct ps_arena *arena, const char *url)
 {
-    char *out = NULL;
-    size_t len = 0;
+    PS_AUTO_BUF struct ps_buf path = PS_BUF_INIT(PS_SPEC_MAX_STRING);
 
-    if (!ps_str_starts(ps_str_from(url), "file:///"))
+    if (!url || !ps_str_starts(ps_str_from(url), "file:///"))
         return NULL;
-    url += strlen("file://");
-    out = ps_arena_alloc(arena, strlen(url) + 1, 1);
-    for (; *url; url++) {
+    for (url += strlen("file://"); *url; url++) {
         if (url[0] == '%' && ps_hex_digit(url[1]) >= 0 &&
             ps_hex_digit(url[2]) >= 0) {
-            out[len++] =
-                (char)(ps_hex_digit(url[1]) * 16 + ps_hex_digit(url[2]));
+            ps_buf_addc(&path, (char)(ps_hex_digit(url[1]) * 16 +
+                                      ps_hex_digit(url[2])));
             url += 2;
         } else {
-            out[len++] = *url;
+            ps_buf_addc(&path, *url);
         }
     }
-    return strlen(out) == len && ps_spec_text_is_clean(out) ? out : NULL;
+    if (strlen(ps_buf_z(&path)) != path.len ||
+        !ps_spec_text_is_clean(ps_buf_z(&path)))
+        return NULL;
+    return ps_arena_strdup(arena, ps_buf_z(&path));
 }
 
 /* A direct reference: installers record where it came from and its hash, which
