@@ -288,7 +288,7 @@ static int take_option(struct reader *r, struct ps_str line,
         return ps_fail(err, PS_EINVALID, "'%s' needs a value", row->name);
     switch (row->is) {
     case OPTION_EDITABLE:
-        return add_line(r, value, err);
+        return add_unnamed(r, value, err);
     case OPTION_FILE:
         return read_other(r, value, false, err);
     case OPTION_CONSTRAINT:
@@ -337,18 +337,18 @@ static int take_lines(struct reader *r, struct ps_str text,
                       struct ps_error *err)
 {
     PS_AUTO_BUF struct ps_buf whole = PS_BUF_INIT(LINE_MAX_BYTES);
+    bool continued = false;
     unsigned number = 0;
     int rc = PS_OK;
 
     while (rc == PS_OK && text.len > 0) {
         struct ps_str line;
-        bool continued = false;
 
         (void)ps_str_cut(&text, '\n', &line);
         number++;
         if (ps_str_ends(line, "\r"))
             line.len--;
-        if (whole.len == 0)
+        if (!continued)
             r->line = number;
         continued =
             ps_str_ends(line, "\\") && without_comment(line).len == line.len;
