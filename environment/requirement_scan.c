@@ -86,10 +86,25 @@ static bool is_word(unsigned char c)
     return is_alnum(c) || c == '_' || c >= 0x80;
 }
 
-/* What Python's \s takes of ASCII. */
-static bool is_space(unsigned char c)
+/* The bytes of what Python's \s takes for a blank, Unicode's among them; 0:
+ * it is none. */
+static size_t space_at(const struct ps_cursor *s, size_t i)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1c && c <= 0x1f);
+    unsigned char a = at(s, i);
+    unsigned char b = at(s, i + 1);
+    unsigned char c = at(s, i + 2);
+
+    if (a == ' ' || (a >= '\t' && a <= '\r') || (a >= 0x1c && a <= 0x1f))
+        return 1;
+    if (a == 0xc2) /* U+0085, U+00A0 */
+        return b == 0x85 || b == 0xa0 ? 2 : 0;
+    if (a == 0xe1) /* U+1680 */
+        return b == 0x9a && c == 0x80 ? 3 : 0;
+    if (a == 0xe2 && b == 0x80) /* U+2000 to U+200A, U+2028, 2029, 202F */
+        return c <= 0x8a || c == 0xa8 || c == 0xa9 || c == 0xaf ? 3 : 0;
+    if (a == 0xe2) /* U+205F */
+        return b == 0x81 && c == 0x9f ? 3 : 0;
+    return a == 0xe3 && b == 0x80 && c == 0x80 ? 3 : 0; /* U+3000 */
 }
 
 bool ps_cursor_at_end(const struct ps_cursor *s)
@@ -176,8 +191,12 @@ static size_t skip_digits(const struct ps_cursor *s, size_t i)
 
 static size_t skip_space(const struct ps_cursor *s, size_t i)
 {
-    while (is_space(at(s, i)))
-        i++;
+    size_t n = space_at(s, i);
+
+    while (n > 0) {
+        i += n;
+        n = space_at(s, i);
+    }
     return i;
 }
 
@@ -270,7 +289,7 @@ static size_t skip_suffixes(const struct ps_cursor *s, size_t i)
 static size_t skip_arbitrary(const struct ps_cursor *s, size_t i)
 {
     i = skip_space(s, i);
-    while (at(s, i) && !is_space(at(s, i)) && at(s, i) != ';' &&
+    while (at(s, i) && space_at(s, i) == 0 && at(s, i) != ';' &&
            at(s, i) != ')')
         i++;
     return i;

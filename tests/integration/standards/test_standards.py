@@ -1,6 +1,6 @@
 """Versions, specifiers, names, tags, requirements and markers against the
 newest packaging: its own test suite run against us (pkgsync_shim.py), and
-generated texts (compare.py)."""
+generated texts (compare.py, compare_requirements.py)."""
 
 import os
 import pathlib
@@ -103,6 +103,9 @@ class Standards(unittest.TestCase):
 
     def test_agrees_on_generated_texts(self):
         self.run_python(HERE / "compare.py", *interpreters())
+
+    def test_agrees_on_generated_requirements(self):
+        self.run_python(HERE / "compare_requirements.py")
 
 
 if __name__ == "__main__":
