@@ -23,7 +23,7 @@ static int check_spec(struct cli *cli, struct ps_comparison *out,
                       struct ps_error *err)
 {
     PS_CLEANUP(cli_cleanup_locations) struct ps_locations *locations = NULL;
-    struct cli_environment e;
+    struct cli_environment e = { .found = { .count = 0 } };
     struct ps_spec spec;
     int rc = cli_locations(cli, &locations, err);
 
@@ -51,8 +51,8 @@ static int check_environments(struct cli *cli, struct ps_comparison *out,
                               struct ps_error *err)
 {
     struct ps_level_options levels;
-    struct cli_environment a;
-    struct cli_environment b;
+    struct cli_environment a = { .found = { .count = 0 } };
+    struct cli_environment b = { .found = { .count = 0 } };
     int rc = cli_level_options(cli, &levels, err);
 
     levels.allow_missing_critical = true;

@@ -178,7 +178,7 @@ static int install(struct cli *cli, struct ps_locations *locations,
     struct cli_environment e;
     struct ps_spec spec;
     struct ps_index index;
-    struct ps_install_result result;
+    struct ps_install_result result = { .count = 0 };
     struct ps_install_options options = {
         .spec = &spec,
         .python = &e.python,

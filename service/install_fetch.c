@@ -328,8 +328,8 @@ static void watch(struct fetch *f, size_t wheels)
         struct timespec end;
 
         (void)clock_gettime(CLOCK_REALTIME, &end);
-        end.tv_nsec += (long)TELL_MS * 1000 * 1000;
-        end.tv_sec += end.tv_nsec / (1000 * 1000 * 1000);
+        end.tv_nsec += TELL_MS * 1000L * 1000;
+        end.tv_sec += end.tv_nsec / (1000L * 1000 * 1000);
         end.tv_nsec %= 1000L * 1000 * 1000;
         (void)pthread_mutex_unlock(&f->lock);
         ps_install_tell(f->in, &e);
