@@ -49,7 +49,8 @@ struct ps_decision {
     const char *name;           /* as METADATA writes it */
     const char *version;
     enum ps_level level;
-    const char *requirement; /* "x~=1.2", NULL: none (ignored, build) */
+    const char *requirement; /* "x~=1.2", NULL: none (ignored, build, cannot
+                                be had) */
     const char *build;       /* level build: what `pkgsync wheel` would be told
                                 ("/path", "git+...@commit#subdirectory=",
                                 "/x-1.0.whl", "https://...#sha256="); NULL for the
@@ -67,9 +68,22 @@ struct ps_decisions {
 };
 
 /*
- * Decide.  PS_ENOTFOUND naming every critical distribution that is missing
- * (unless allowed), PS_EINVALID for an extra that is no requirement, or a
- * version with a VCS label and nowhere to build it from.
+ * Decide.
+ *
+ *   PS_ENOTFOUND     every critical distribution that is missing; a name of
+ *                    an override that is not installed, and what was probably
+ *                    meant
+ *   PS_EINVALID      an extra that is no requirement; a name asked for in two
+ *                    ways; a version that no index can have and nowhere to
+ *                    build it from
+ *   PS_EUNSUPPORTED  it was installed from hg, svn or bzr
+ *
+ * With allow_missing_critical what no cluster can get is a serious problem
+ * instead, and its decision is `exact` without a requirement.
+ *
+ * A Python distribution of conda gets a requirement of PEP 508 as any other,
+ * which `check` judges by; conda's own packages get a conda MatchSpec
+ * ("libffi>=3.4.2,3.4.*"), which never is one.
  */
 PS_MUST_USE int ps_levels_decide(struct ps_arena *arena,
                                  const struct ps_environment *environment,
