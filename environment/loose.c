@@ -115,16 +115,18 @@ static const char *provider(const struct ps_loose_search *s,
                             const struct ps_loose_module *m, const char *path)
 {
     const struct ps_environment *e = s->options->environment;
+    struct ps_loose_site last = { 0 };
 
     for (size_t i = 0; i < e->count; i++) {
         const struct ps_dist *d = &e->dists[i];
-        const char *project = d->source == PS_DIST_EDITABLE && d->project
-                                  ? ps_loose_real(s->arena, d->project)
-                                  : NULL;
-        const char *site = d->site ? ps_loose_real(s->arena, d->site) : NULL;
+        const char *site = ps_loose_site_of(s->arena, d, &last);
 
-        if (project && ps_loose_is_inside(path, project))
-            return d->name;
+        if (d->source == PS_DIST_EDITABLE && d->project) {
+            const char *project = ps_loose_real(s->arena, d->project);
+
+            if (project && ps_loose_is_inside(path, project))
+                return d->name;
+        }
         if (site && ps_loose_is_inside(path, site) &&
             ps_loose_dist_provides(s, d, m->name))
             return d->name;
@@ -357,6 +359,7 @@ static int search(struct ps_loose_search *s, struct ps_loose *out)
     int rc = PS_OK;
 
     ps_loose_find_owners(s);
+    ps_loose_find_places(s);
     ps_loose_find_roots(s);
     for (size_t i = 0; i < s->root_count; i++) {
         rc = ps_loose_look(s, i);
@@ -391,6 +394,7 @@ int ps_loose_find(struct ps_arena *arena,
     int rc = search(&s, out);
 
     free(s.owners);
+    free(s.places);
     free(s.roots);
     free(s.modules);
     free(s.files);

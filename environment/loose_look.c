@@ -143,12 +143,11 @@ static void look_at(const struct look *l, const char *entry)
 static void find_dists(struct look *l)
 {
     const struct ps_environment *e = l->s->options->environment;
+    struct ps_loose_site site = { 0 };
 
     l->dists = ps_arena_alloc(l->s->arena, e->count + 1, sizeof(const void *));
     for (size_t i = 0; i < e->count; i++) {
-        const char *real = e->dists[i].site
-                               ? ps_loose_real(l->s->arena, e->dists[i].site)
-                               : NULL;
+        const char *real = ps_loose_site_of(l->s->arena, &e->dists[i], &site);
 
         if (real && strcmp(real, l->root->real) == 0)
             l->dists[l->dist_count++] = &e->dists[i];

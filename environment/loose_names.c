@@ -395,66 +395,25 @@ static const char *module_in(const struct ps_loose_search *s, const char *dir,
     return NULL;
 }
 
-static const char *installed_in(const struct ps_loose_search *s,
-                                const char *dir,
-                                const struct ps_loose_module *m, bool *regular)
-{
-    const char *real = ps_loose_real(s->arena, dir);
-    const char *found = NULL;
-
-    if (!real || strcmp(real, s->roots[m->root].real) == 0)
-        return NULL;
-    found = module_in(s, real, m->name);
-    *regular = found != NULL;
-    if (!found && ps_loose_has(real, m->name))
-        found = ps_arena_format(s->arena, "%s/%s", real, m->name);
-    return found;
-}
-
-/* An editable of which nothing but a finder is on the path. */
-static const char *in_project(const struct ps_loose_search *s,
-                              const struct ps_loose_module *m)
-{
-    const struct ps_environment *e = s->options->environment;
-
-    for (size_t i = 0; i < 2 * e->count; i++) {
-        const struct ps_dist *d = &e->dists[i / 2];
-        PS_AUTO_FREE char *dir = NULL;
-        const char *found = NULL;
-        bool regular = false;
-
-        if (d->source != PS_DIST_EDITABLE || !d->project)
-            continue;
-        dir = ps_format("%s%s", d->project, i % 2 == 0 ? "/src" : "");
-        found = installed_in(s, dir, m, &regular);
-        if (found && regular)
-            return found;
-    }
-    return NULL;
-}
-
 const char *ps_loose_installed(struct ps_loose_search *s,
                                const struct ps_loose_module *m, bool *regular)
 {
-    const struct ps_environment *e = s->options->environment;
-    const char *const *lists[] = { e->site ? e->site->dirs : NULL,
-                                   e->import_dirs };
     const char *portion = NULL;
 
-    for (size_t k = 0; k < PS_ARRAY_SIZE(lists); k++) {
-        for (size_t i = 0; lists[k] && lists[k][i]; i++) {
-            const char *found = installed_in(s, lists[k][i], m, regular);
+    for (size_t i = 0; i < s->place_count; i++) {
+        const struct ps_loose_place *p = &s->places[i];
+        const char *found = NULL;
 
-            if (found && *regular)
-                return found;
-            if (found && !portion)
-                portion = found;
+        if (strcmp(p->real, s->roots[m->root].real) == 0)
+            continue;
+        found = module_in(s, p->real, m->name);
+        if (found) {
+            *regular = true;
+            return found;
         }
+        if (!portion && !p->project && ps_loose_has(p->real, m->name))
+            portion = ps_arena_format(s->arena, "%s/%s", p->real, m->name);
     }
     *regular = false;
-    if (!portion) {
-        portion = in_project(s, m);
-        *regular = portion != NULL;
-    }
     return portion;
 }

@@ -28,6 +28,13 @@ struct ps_loose_owner {
     bool inside;      /* also everything below it */
 };
 
+/* Where installed modules lie. */
+struct ps_loose_place {
+    const char *real;
+    bool project; /* an editable's, of which a finder may show a part only:
+                     its namespaces do not count */
+};
+
 struct ps_loose_root {
     const char *path; /* absolute, as it was named */
     const char *real;
@@ -60,6 +67,8 @@ struct ps_loose_search {
 
     struct ps_loose_owner *owners;
     size_t owner_count, owner_room;
+    struct ps_loose_place *places;
+    size_t place_count, place_room;
     struct ps_loose_root *roots;
     size_t root_count, root_room;
     struct ps_loose_module *modules;
@@ -77,6 +86,7 @@ void ps_loose_problem(struct ps_loose_search *s, const char *path,
 /* ---- loose_roots.c ---- */
 
 void ps_loose_find_owners(struct ps_loose_search *s);
+void ps_loose_find_places(struct ps_loose_search *s);
 void ps_loose_find_roots(struct ps_loose_search *s);
 bool ps_loose_is_root(const struct ps_loose_search *s, const char *real);
 
@@ -88,6 +98,15 @@ void ps_loose_report_owner(struct ps_loose_search *s, const char *path,
 
 /* With links resolved, in the arena; NULL with errno. */
 char *ps_loose_real(struct ps_arena *arena, const char *path);
+
+/* The directory that a distribution was found in, likewise; remembers the
+ * answer for the next one, which mostly is the same.  NULL: there is none. */
+struct ps_loose_site {
+    const char *site;
+    const char *real;
+};
+const char *ps_loose_site_of(struct ps_arena *arena, const struct ps_dist *dist,
+                             struct ps_loose_site *last);
 bool ps_loose_is_inside(const char *path, const char *dir);
 bool ps_loose_has(const char *dir, const char *name);
 bool ps_loose_is_project(const char *dir);

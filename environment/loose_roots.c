@@ -17,6 +17,19 @@ char *ps_loose_real(struct ps_arena *arena, const char *path)
     return realpath(path, real) ? ps_arena_strdup(arena, real) : NULL;
 }
 
+const char *ps_loose_site_of(struct ps_arena *arena, const struct ps_dist *dist,
+                             struct ps_loose_site *last)
+{
+    if (!dist->site)
+        return NULL;
+    if (!last->site || strcmp(last->site, dist->site) != 0)
+        *last = (struct ps_loose_site){
+            .site = dist->site,
+            .real = ps_loose_real(arena, dist->site),
+        };
+    return last->real;
+}
+
 bool ps_loose_is_inside(const char *path, const char *dir)
 {
     size_t len = strlen(dir);
@@ -118,6 +131,40 @@ void ps_loose_report_owner(struct ps_loose_search *s, const char *path,
                          "no loose modules from here: it lies in the site "
                          "directory '%s' of the environment",
                          owner->path);
+}
+
+/* ---- places -------------------------------------------------------------- */
+
+static void add_place(struct ps_loose_search *s, const char *path, bool project)
+{
+    const char *real = ps_loose_real(s->arena, path);
+
+    if (!real)
+        return;
+    s->places = ps_scan_grow(s->places, s->place_count, &s->place_room,
+                             sizeof(*s->places));
+    s->places[s->place_count++] = (struct ps_loose_place){
+        .real = real,
+        .project = project,
+    };
+}
+
+void ps_loose_find_places(struct ps_loose_search *s)
+{
+    const struct ps_environment *e = s->options->environment;
+
+    for (size_t i = 0; e->site && e->site->dirs && e->site->dirs[i]; i++)
+        add_place(s, e->site->dirs[i], false);
+    for (size_t i = 0; e->import_dirs && e->import_dirs[i]; i++)
+        add_place(s, e->import_dirs[i], false);
+    for (size_t i = 0; i < e->count; i++) {
+        const struct ps_dist *d = &e->dists[i];
+
+        if (d->source != PS_DIST_EDITABLE || !d->project)
+            continue;
+        add_place(s, ps_arena_format(s->arena, "%s/src", d->project), true);
+        add_place(s, d->project, true);
+    }
 }
 
 /* ---- roots ------------------------------------------------------------------
