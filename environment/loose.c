@@ -83,7 +83,9 @@ static int compare_modules(const void *a, const void *b)
         return x->root < y->root ? -1 : 1;
     if (x->kind != y->kind)
         return x->kind < y->kind ? -1 : 1;
-    return strcmp(x->entry, y->entry);
+    /* x.cpython-311-....so, x.abi3.so, x.so: the longer, the more exact. */
+    return (strlen(x->entry) < strlen(y->entry)) -
+           (strlen(x->entry) > strlen(y->entry));
 }
 
 static void drop_hidden(struct ps_loose_search *s)

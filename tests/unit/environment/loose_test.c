@@ -293,6 +293,16 @@ static void lets_the_first_of_a_name_win(void **state)
                                 at(f, "w/joined/same.py"));
 }
 
+static void prefers_the_most_exact_shared_library(void **state)
+{
+    struct fixture *f = *state;
+
+    make(f, "w/a.so w/a.abi3.so w/a.cpython-311-x86_64-linux-gnu.so w/a.py "
+            "w/b.so w/b.abi3.so");
+    look(f, "w", NULL);
+    expect_files(f, "a.cpython-311-x86_64-linux-gnu.so b.abi3.so");
+}
+
 static void keeps_one_of_names_that_differ_in_case(void **state)
 {
     struct fixture *f = *state;
@@ -651,6 +661,7 @@ int main(void)
         T(does_not_take_a_directory_of_the_path_for_a_namespace),
         T(brings_shared_libraries_of_this_interpreter),
         T(lets_the_first_of_a_name_win),
+        T(prefers_the_most_exact_shared_library),
         T(keeps_one_of_names_that_differ_in_case),
         T(reports_modules_that_hide_installed_ones),
         T(reports_modules_that_hide_the_standard_library),
