@@ -39,7 +39,7 @@ static void print_rows(struct cli *cli, const struct ps_sync_plan *plan)
 int cmd_scan(struct cli *cli, struct ps_error *err)
 {
     struct ps_python python;
-    struct ps_sync_plan plan;
+    struct ps_sync_plan plan = { .problem_count = 0 };
     int rc = ps_python_probe(&cli->arena, cli_text(cli, "python"),
                              cli->dirs.cache, &cli->cancel, &python, err);
 

@@ -251,7 +251,7 @@ int cmd_sync(struct cli *cli, struct ps_error *err)
 {
     PS_AUTO_FREE char *cwd = getcwd(NULL, 0);
     struct cli_pipeline pipeline;
-    struct ps_sync_plan plan;
+    struct ps_sync_plan plan = { .problem_count = 0 };
     struct ps_index shown;
     struct ps_sync_result result = { .wheels = NULL };
     struct ps_sync_options options = {

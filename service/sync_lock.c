@@ -39,7 +39,7 @@ int ps_sync_lock(struct ps_arena *arena, const struct ps_pipeline_options *o,
     struct ps_found_file *found =
         ps_arena_alloc(arena, spec->count + 1, sizeof(*found));
     const struct ps_spec_wheel **files =
-        ps_arena_alloc(arena, spec->count + 1, sizeof(*files));
+        ps_arena_alloc(arena, spec->count + 1, sizeof(void *));
     const struct ps_fetch fetch = { .requirements = wanted,
                                     .index = o->index,
                                     .python = o->python,

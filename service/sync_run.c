@@ -184,7 +184,7 @@ static int make_spec(struct sync *s, struct ps_error *err)
     const struct ps_index *index =
         s->o->index ? s->o->index : s->o->pipeline->index;
     const struct ps_spec_wheel **wheels =
-        ps_arena_alloc(s->arena, plan->decisions.count + 1, sizeof(*wheels));
+        ps_arena_alloc(s->arena, plan->decisions.count + 1, sizeof(void *));
     struct ps_decisions decisions = plan->decisions;
     struct ps_spec_parts parts = {
         .environment = &plan->environment,

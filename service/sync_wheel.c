@@ -104,7 +104,7 @@ static int finish(struct ps_sync_work *w, const struct ps_sha256 *sha256,
     PS_AUTO_FREE char *url = NULL;
     struct ps_store *shown = w->o->store ? w->o->store : w->o->local;
     struct ps_wheel_result *r = w->result;
-    struct ps_wheel_name name;
+    struct ps_wheel_name name = { .name = { .len = 0 } };
     int rc = ps_wheel_name_parse(ps_str_from(file_name), &name, err);
 
     if (rc == PS_OK)

@@ -148,12 +148,20 @@ static void compare(const struct ps_sync_item *item, struct ps_wheel_result *r)
                   r->source, wanted->file_name);
 }
 
+/* All items, and which of them the pipeline is for. */
+struct batch {
+    const struct ps_sync_item *items;
+    struct ps_wheel_result *results;
+    size_t *index;
+    size_t count; /* of index */
+};
+
 static int build_sources(struct ps_arena *arena,
                          const struct ps_pipeline_options *o,
-                         const struct ps_sync_item *items, const size_t *index,
-                         size_t count, struct ps_wheel_result *results,
-                         struct ps_error *err)
+                         const struct batch *b, struct ps_error *err)
 {
+    const size_t *index = b->index;
+    size_t count = b->count;
     const char **sources = ps_arena_alloc(arena, count + 1, sizeof(*sources));
     struct ps_wheel_result *built =
         ps_arena_alloc(arena, count + 1, sizeof(*built));
@@ -162,15 +170,15 @@ static int build_sources(struct ps_arena *arena,
     int rc = PS_OK;
 
     for (size_t i = 0; i < count; i++)
-        sources[i] = items[index[i]].source;
+        sources[i] = b->items[index[i]].source;
     if (o->event) {
         options.event = on_event;
         options.user = &relay;
     }
     rc = ps_pipeline_wheels(arena, &options, sources, count, built, err);
     for (size_t i = 0; rc == PS_OK && i < count; i++) {
-        results[index[i]] = built[i];
-        compare(&items[index[i]], &results[index[i]]);
+        b->results[index[i]] = built[i];
+        compare(&b->items[index[i]], &b->results[index[i]]);
     }
     return rc;
 }
@@ -180,8 +188,11 @@ int ps_sync_wheels(struct ps_arena *arena,
                    const struct ps_sync_item *items, size_t count,
                    struct ps_wheel_result *results, struct ps_error *err)
 {
-    size_t *sources = ps_arena_alloc(arena, count + 1, sizeof(*sources));
-    size_t source_count = 0;
+    struct batch batch = {
+        .items = items,
+        .results = results,
+        .index = ps_arena_alloc(arena, count + 1, sizeof(size_t)),
+    };
 
     for (size_t i = 0; i < count; i++) {
         struct ps_sync_work w = { .o = pipeline,
@@ -194,10 +205,9 @@ int ps_sync_wheels(struct ps_arena *arena,
         results[i] = (struct ps_wheel_result){ .source = items[i].source };
         take_item(&w, &done);
         if (!done)
-            sources[source_count++] = i;
+            batch.index[batch.count++] = i;
     }
-    if (source_count == 0)
+    if (batch.count == 0)
         return PS_OK;
-    return build_sources(arena, pipeline, items, sources, source_count, results,
-                         err);
+    return build_sources(arena, pipeline, &batch, err);
 }
