@@ -2,13 +2,14 @@
 """pkgsync against pip and uv, in the same run, on the same trees.
 
 usage: bench.py --pkgsync FILE --helper FILE --io-bench FILE --uv FILE
-                [--rounds N] [--json] [CASE...]
+                --scan-bench FILE [--rounds N] [--json] [CASE...]
 
 Cases: warm (an unchanged tree of 1,000 files), first (the first build of a
-small pure package), tree, hash, sandbox.  Runs of the tools alternate, so that
+small pure package), scan (a real environment of about 300 distributions, and
+a made one of 1,000), tree, hash, sandbox.  Runs of the tools alternate, so that
 what else the machine does hits all alike; medians are compared.  Everything is
 kept in a scratch directory; the index is the one that pip is set up for, in
-the cold case only.
+the cold case and for the real environment only.
 """
 import argparse
 import json
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 
+import environments
 import sandbox_start
 
 PYTHON = "/usr/bin/python3"
@@ -181,6 +183,36 @@ class Bench:
             "VALUE = %d\n" % number
         )
 
+    def scan(self):
+        for label, make in (("real", environments.real), ("made", environments.made)):
+            python = make(self.options.uv, PYTHON, self.tmp / label, self.env)
+            self.scan_of(label, str(python))
+
+    def scan_of(self, label, python):
+        commands = {
+            "pkgsync": [self.options.pkgsync, "scan", "--json", "--no-loose",
+                        "--python", python],
+            "uv": [self.options.uv, "pip", "freeze", "-q", "--python", python],
+            "pip": [self.options.pip_python, "-m", "pip", "--python", python,
+                    "inspect"],
+        }
+        runs = {tool: [] for tool in commands}
+        for argv in commands.values():
+            Run(argv, self.env)
+        for _ in range(self.options.rounds):
+            for tool, argv in commands.items():
+                for _ in range(1 if tool == "pip" else 10):
+                    runs[tool].append(Run(argv, self.env))
+        found = json.loads(subprocess.run(
+            [self.options.scan_bench, python, str(self.tmp / "scan-cache")],
+            capture_output=True, text=True, check=True, env=self.env,
+        ).stdout)
+        case = "scan, %s, %d distributions" % (label, found["distributions"])
+        self.compare(case, runs)
+        self.say(case, "opening the files, cpu", found["bare_cpu"], "ms")
+        self.say(case, "scan in process, cpu", found["scan_cpu"], "ms",
+                 {"opening": round(found["scan_cpu"] / found["bare_cpu"], 2)})
+
     def io_bench(self, *argv):
         done = subprocess.run([self.options.io_bench] + list(argv),
                               capture_output=True, text=True, check=True)
@@ -225,12 +257,12 @@ class Bench:
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("pkgsync", "helper", "io-bench", "uv"):
+    for name in ("pkgsync", "helper", "io-bench", "scan-bench", "uv"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--pip-python", default=sys.executable)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
-    cases = ["warm", "first", "tree", "hash", "sandbox"]
+    cases = ["warm", "first", "scan", "tree", "hash", "sandbox"]
     parser.add_argument("cases", nargs="*", metavar="CASE")
     options = parser.parse_args()
     for case in options.cases:
