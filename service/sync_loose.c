@@ -93,7 +93,7 @@ static int pack(struct ps_sync_work *w, const struct ps_pack_options *options,
     PS_AUTO_FREE char *temp = NULL;
     PS_AUTO_FD int dir = -1;
     struct ps_error ignored = PS_ERROR_INIT;
-    struct ps_wheel_info info;
+    struct ps_wheel_info info = { .size = 0 };
     struct ps_pack_plan plan;
     int rc = ps_make_temp_dir(parent, "loose-", &temp, err);
 

@@ -146,6 +146,31 @@ static int fetch_back(struct ps_sync_work *w, const char *key,
     return rc;
 }
 
+/* Cut short or changed by something outside of us?  Then out of the way. */
+static int look_local(struct ps_sync_work *w, const char *key,
+                      const struct ps_sha256 *sha256, uint64_t size,
+                      struct ps_object_info *info, struct ps_error *err)
+{
+    struct ps_error none = PS_ERROR_INIT;
+    struct ps_sha256 found;
+    bool is_whole = false;
+    int rc = ps_store_stat(w->o->local, key, w->o->cancel, info, err);
+
+    if (rc < 0 || !info->exists)
+        return rc;
+    is_whole = size > 0 ? info->size == size
+                        : ps_sha256_file(local_path(w, key), WHEEL_MAX, &found,
+                                         NULL, &none) == PS_OK &&
+                              ps_sha256_equal(&found, sha256);
+    if (is_whole)
+        return PS_OK;
+    info->exists = false;
+    if (unlink(local_path(w, key)) < 0)
+        return ps_fail_errno(err, errno, "remove the damaged '%s'",
+                             local_path(w, key));
+    return PS_OK;
+}
+
 int ps_sync_known(struct ps_sync_work *w, const struct ps_sha256 *sha256,
                   uint64_t size, const char *file_name, bool *there,
                   struct ps_error *err)
@@ -153,14 +178,14 @@ int ps_sync_known(struct ps_sync_work *w, const struct ps_sha256 *sha256,
     PS_AUTO_FREE char *key = ps_store_wheel_key(sha256, file_name);
     struct ps_object_info info = { .exists = false };
     struct ps_store *store = w->o->store;
-    int rc = ps_store_stat(w->o->local, key, w->o->cancel, &info, err);
+    int rc = look_local(w, key, sha256, size, &info, err);
 
     if (rc == PS_OK && !info.exists && store && store != w->o->local) {
         rc = ps_store_stat(store, key, w->o->cancel, &info, err);
         if (rc == PS_OK && info.exists)
             rc = fetch_back(w, key, sha256, info.size, err);
     }
-    if (rc < 0 || !info.exists || (size > 0 && info.size != size))
+    if (rc < 0 || !info.exists)
         return rc;
     *there = true;
     w->result->status = PS_WHEEL_HIT;
@@ -172,10 +197,13 @@ int ps_sync_keep(struct ps_sync_work *w, int dir,
 {
     PS_AUTO_FREE char *key = ps_store_wheel_key(&info->sha256, info->file_name);
     PS_AUTO_FD int fd = -1;
+    struct ps_object_info had = { .exists = false };
     struct ps_object object;
     bool existed = false;
-    int rc = ps_open_regular_at(dir, info->file_name, &fd, NULL, err);
+    int rc = look_local(w, key, &info->sha256, info->size, &had, err);
 
+    if (rc == PS_OK)
+        rc = ps_open_regular_at(dir, info->file_name, &fd, NULL, err);
     if (rc < 0)
         return rc;
     object = object_of(key, fd, &info->sha256, info->size);
@@ -340,7 +368,7 @@ static int verify_and_keep(struct ps_sync_work *w,
     PS_AUTO_FREE char *dir = ps_strdup(path);
     PS_AUTO_FD int fd = -1;
     char *slash = strrchr(dir, '/');
-    struct ps_wheel_info info;
+    struct ps_wheel_info info = { .size = 0 };
     int rc = PS_OK;
 
     *slash = '\0';

@@ -100,6 +100,17 @@ class Sync(SyncTest):
         self.assertNotEqual(first["version"], second["version"])
         self.assertEqual(self.synced("--no-loose")["wheels"], [])
 
+    def test_a_damaged_wheel_in_the_local_store_is_made_again(self):
+        self.everything()
+        doc = self.synced()
+        for wheel in doc["wheels"]:
+            pathlib.Path(wheel["path"]).chmod(0o600)
+            with open(wheel["path"], "r+b") as damaged:
+                damaged.truncate(100)
+        again = self.synced()
+        self.assertEqual([w["sha256"] for w in again["wheels"]],
+                         [w["sha256"] for w in doc["wheels"]])
+
     def test_files_where_they_are_wanted(self):
         self.editable("my-editable")
         out = self.tmp / "a/new place"
