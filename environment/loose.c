@@ -46,6 +46,10 @@ void ps_loose_problem(struct ps_loose_search *s, const char *path,
     PS_AUTO_FREE char *text = NULL;
     va_list ap;
 
+    if (s->problem_count >= PS_LOOSE_PROBLEMS_MAX) {
+        s->problems_more++;
+        return;
+    }
     va_start(ap, fmt);
     text = ps_vformat(fmt, ap);
     va_end(ap);
@@ -313,6 +317,17 @@ static const void *keep(struct ps_arena *arena, const void *items, size_t count,
     return copy;
 }
 
+static void count_more_problems(struct ps_loose_search *s)
+{
+    struct ps_problem *last = NULL;
+
+    if (s->problems_more == 0 || s->problem_count == 0)
+        return;
+    last = &s->problems[s->problem_count - 1];
+    last->message = ps_arena_format(s->arena, "%s; and %zu more like these",
+                                    last->message, s->problems_more);
+}
+
 /* Of the files, which are in order: what stands before the first '.' or '/'
  * is smaller than all that may be in an identifier. */
 static const char *const *module_names(struct ps_loose_search *s)
@@ -339,6 +354,7 @@ static int finish(struct ps_loose_search *s, struct ps_loose *out)
     size_t n = 0;
 
     drop_twins(s);
+    count_more_problems(s);
     if (check_bytes(s, &result.bytes) < 0)
         return s->err->code;
     for (size_t i = 0; i < s->root_count; i++)

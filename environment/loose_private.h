@@ -20,6 +20,7 @@
 #define PS_LOOSE_FILES_MAX 20000u
 #define PS_LOOSE_DIRS_MAX 20000u
 #define PS_LOOSE_DEPTH_MAX 64u
+#define PS_LOOSE_PROBLEMS_MAX 100u /* more are counted, not shown */
 
 /* A directory that a distribution has, its links resolved. */
 struct ps_loose_owner {
@@ -76,7 +77,7 @@ struct ps_loose_search {
     struct ps_loose_file *files;
     size_t file_count, file_room;
     struct ps_problem *problems;
-    size_t problem_count, problem_room;
+    size_t problem_count, problem_room, problems_more;
     size_t dirs; /* entered so far */
 };
 

@@ -225,6 +225,7 @@ static void consider_root(struct ps_loose_search *s, const char *path,
                           bool is_cwd)
 {
     const char *real = NULL;
+    bool relative = false;
     struct stat st;
 
     if (path[0] != '/') {
@@ -245,7 +246,7 @@ static void consider_root(struct ps_loose_search *s, const char *path,
         return;
     }
     if (S_ISDIR(st.st_mode))
-        add_root(s, path, real, is_cwd);
+        add_root(s, relative ? real : path, real, is_cwd);
     else if (S_ISREG(st.st_mode))
         ps_loose_problem(s, path,
                          "a file, not a directory: modules in archives are "

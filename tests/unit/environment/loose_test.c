@@ -468,6 +468,7 @@ static void reads_the_path_as_an_interpreter_does(void **state)
               &f->err);
     expect_files(f, "a.py b.py sub/__init__.py");
     expect_problem(f, "x.zip", "modules in archives are not brought along");
+    assert_true(ps_str_ends(ps_str_from(f->found.roots[1]), "/w/lib"));
     assert_int_equal(f->found.problem_count, 1);
     f->options.cwd = NULL;
     assert_ok(ps_loose_find(&f->arena, &f->options, &f->found, &f->err),
@@ -574,6 +575,20 @@ static void reports_what_it_may_not_read(void **state)
     expect_problem(f, "w/pkg/b.py", "cannot be read");
 }
 
+static void counts_problems_that_are_too_many(void **state)
+{
+    struct fixture *f = *state;
+
+    make(f, "w/pkg/__init__.py");
+    for (int i = 0; i < 150; i++)
+        link_to(f, "/etc", ps_arena_format(&f->arena, "w/pkg/l%d", i));
+    look(f, "w", NULL);
+    expect_files(f, "pkg/__init__.py");
+    assert_int_equal(f->found.problem_count, 100);
+    assert_non_null(
+        strstr(f->found.problems[99].message, "and 50 more like these"));
+}
+
 static void goes_down_so_far_and_no_farther(void **state)
 {
     struct fixture *f = *state;
@@ -674,6 +689,7 @@ int main(void)
         T(survives_links_that_multiply),
         T(leaves_out_what_is_no_file),
         T(reports_what_it_may_not_read),
+        T(counts_problems_that_are_too_many),
         T(goes_down_so_far_and_no_farther),
         T(names_the_largest_file_when_there_is_too_much),
         T(refuses_more_files_than_a_wheel_should_have),
