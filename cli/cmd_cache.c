@@ -21,8 +21,9 @@ static const struct part {
     const char *what;
 } parts[] = {
     { "envs", "prepared build environments" },
-    { "wheelhouse", "build requirements" },
-    { "resolved", "resolutions of build requirements" },
+    { "wheelhouse", "build requirements, and packages of an index" },
+    { "resolved", "resolutions of requirements" },
+    { "wheels", "wheels of specs that were installed" },
     { "git", "mirrors of repositories" },
     { "sdists", "downloaded sdists" },
     { "stat", "stat caches of source trees" },

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "install_private.h"
+#include "pipeline_private.h"
 #include "pkgsync/cleanup.h"
 #include "pkgsync/fd.h"
 #include "pkgsync/mem.h"
@@ -229,10 +230,14 @@ static int conclude(struct ps_install *in, struct ps_install_result *out,
 static int bring_up(struct ps_install *in, struct ps_install_result *out,
                     struct ps_error *err)
 {
+    PS_AUTO_FD int cache = -1;
     int rc = ps_install_check_writable(in, err);
 
     if (rc == PS_OK)
         rc = take_lock(in, err);
+    /* Until the installer has read what was fetched. */
+    if (rc == PS_OK)
+        rc = ps_cache_share(in->o->dirs, &cache, err);
     if (rc == PS_OK)
         rc = recover(in, err);
     /* Whoever had the lock may have done it all. */

@@ -5,6 +5,7 @@
  * beside it fetches, the others find it.  A file gets its name there after its
  * size and hash were compared, and both are compared again by each who uses it.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -30,6 +31,7 @@
 #define WHEEL_MAX PS_GIB(16)
 #define LOCK_POLL_MS 50
 #define TELL_MS 200
+#define PART ".part-"
 
 int ps_install_try_flock(const char *path, int *fd, struct ps_error *err)
 {
@@ -211,14 +213,29 @@ static int download(struct worker *me, const struct ps_spec_wheel *w, int fd,
                   : PS_OK;
 }
 
+/* With the lock held nobody else has one: these are of runs that were killed.
+ */
+static void remove_parts(const char *dir)
+{
+    PS_AUTO_DIR DIR *entries = opendir(dir);
+    struct dirent *e = NULL;
+
+    while (entries && (e = readdir(entries)) != NULL) {
+        if (strncmp(e->d_name, PART, strlen(PART)) == 0)
+            (void)unlinkat(dirfd(entries), e->d_name, 0);
+    }
+}
+
 /* With the lock held: a part file that becomes the wheel, or goes. */
 static int fetch_into(struct worker *me, const struct ps_spec_wheel *w,
                       const char *dir, const char *path, struct ps_error *err)
 {
-    PS_AUTO_FREE char *temp = ps_format("%s/.part-XXXXXX", dir);
-    PS_AUTO_FD int fd = mkostemp(temp, O_CLOEXEC);
+    PS_AUTO_FREE char *temp = ps_format("%s/" PART "XXXXXX", dir);
+    PS_AUTO_FD int fd = -1;
     int rc = PS_OK;
 
+    remove_parts(dir);
+    fd = mkostemp(temp, O_CLOEXEC);
     if (fd < 0)
         return ps_fail_errno(err, errno, "create a file in '%s'", dir);
     rc = download(me, w, fd, err);
@@ -257,6 +274,8 @@ static int fetch_one(struct worker *me, struct ps_target *t,
         if (rc < 0)
             return rc;
     }
+    /* In use: not among what was not used for long. */
+    (void)utimensat(AT_FDCWD, dir, NULL, 0);
     (void)pthread_mutex_lock(&me->f->lock);
     me->f->done += w->size;
     t->path = ps_arena_strdup(in->arena, path);

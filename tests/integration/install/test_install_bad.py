@@ -253,6 +253,14 @@ class Wheels(s.InstallTest):
         self.install(venv, self.spec(s.built(self.path)))
         self.assertEqual(self.versions(venv), {"demo": "1.0"})
 
+    def test_what_a_killed_download_left_is_removed(self):
+        entry = s.built(self.path)
+        folder = self.cache / "wheels" / entry["wheel"]["sha256"]
+        folder.mkdir(parents=True)
+        (folder / ".part-abcdef").write_bytes(b"half")
+        self.install(self.env_dir, self.spec(entry))
+        self.assertEqual(self.left_behind(self.env_dir), [])
+
     def test_a_wheel_that_no_installer_takes(self):
         self.path.write_bytes(b"this is no zip")
         self.refuses(s.IO, self.env_dir, self.spec(
