@@ -288,11 +288,48 @@ class Conda(Compared):
         self.assertNotEqual(rows["overwritten"]["source"]["kind"], "conda")
 
     def test_packages_that_are_no_distributions_are_listed_as_condas(self):
-        _, rows = self.rows()
-        for name, version in (("libdemo", "1.2.0"), ("tzdemo", "2023c")):
-            if name in rows:
-                self.assertEqual(rows[name]["version"], version)
-                self.assertEqual(rows[name]["source"]["kind"], "conda")
+        env, rows = self.rows()
+        for name, version in (("libdemo", "1.2.0"), ("tzdemo", "2023c"),
+                              ("python", env.facts["version"])):  # fmt: skip
+            self.assertEqual(rows[name]["version"], version)
+            self.assertEqual(rows[name]["source"]["kind"], "conda")
+
+    def yaml(self, text):
+        """As much of YAML as environment.yml needs: the two lists."""
+        channels, conda, pip = [], [], []
+        into = None
+        for line in text.splitlines():
+            item = line.strip().removeprefix("- ").strip('"')
+            if line.startswith("channels:"):
+                into = channels
+            elif line.startswith("dependencies:"):
+                into = conda
+            elif line.strip() == "- pip:":
+                into = pip
+            elif into is not None and line.strip().startswith("- "):
+                into.append(item)
+        return channels, conda, pip
+
+    def test_environment_yml_gives_condas_packages_again(self):
+        env, rows = self.rows()
+        out = self.tmp / "conda-out"
+        self.pkgsync(
+            "sync", "--json", "--no-loose", "--python", env.python,
+            "--output-dir", out,
+        )  # fmt: skip
+        channels, conda, pip = self.yaml((out / "environment.yml").read_text())
+        self.assertEqual(len(channels), 1)
+        solved = json.loads(environments.run(
+            environments.tools() / "bin/python", HERE / "conda_solve.py", channels[0],
+            *[spec for spec in conda if spec != "pip"], env=self.variables()))  # fmt: skip
+        for row in rows.values():
+            if row["source"]["kind"] == "conda":
+                name = {"dask": "dask-core", "msgpack": "msgpack-python"}.get(
+                    row["name"], row["name"])  # fmt: skip
+                self.assertEqual(solved[name], row["version"])
+        names = sorted(re.split(r"[ ~=@]", line)[0] for line in pip)
+        self.assertEqual(names, ["idna", "inside-conda", "overwritten"])
+        self.assertFalse(any("idna" in spec for spec in conda))
 
 
 class Synced(Compared):

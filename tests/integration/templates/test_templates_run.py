@@ -29,6 +29,12 @@ LIMIT_S = 240
 
 
 class Runs(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        # Prepared build environments; what was built is each test's own.
+        cls.cache = tempfile.mkdtemp(prefix="pkgsync-templates-cache-")
+        cls.addClassCleanup(shutil.rmtree, cls.cache)
+
     def setUp(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="pkgsync-templates-"))
         self.addCleanup(shutil.rmtree, self.dir)
@@ -52,7 +58,8 @@ class Runs(unittest.TestCase):
 
     def variables(self, **more):
         """What a runner gives a job: nothing of this test's own."""
-        env = {"PATH": os.environ["PATH"], "HOME": str(self.dir), "LANG": "C.UTF-8"}
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.dir), "LANG": "C.UTF-8",
+               "XDG_CACHE_HOME": self.cache}  # fmt: skip
         return {**env, **more}
 
     def shell(self, argv, script, env, cwd):
