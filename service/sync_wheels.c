@@ -81,6 +81,15 @@ static bool is_source(const struct ps_sync_item *item)
     return !item->loose && !ps_sync_is_wheel(item->source);
 }
 
+/* Without credentials, and without the hash that is asked for. */
+static const char *shown_source(struct ps_arena *arena, const char *clean)
+{
+    const char *pin = strstr(clean, "#sha256=");
+
+    return pin ? ps_arena_format(arena, "%.*s", (int)(pin - clean), clean)
+               : ps_arena_strdup(arena, clean);
+}
+
 /* *done: it has its result, and is nothing for the pipeline. */
 static void take_item(struct ps_sync_work *w, bool *done)
 {
@@ -90,7 +99,7 @@ static void take_item(struct ps_sync_work *w, bool *done)
     uint64_t began = ps_boot_ms();
     int rc = ps_cancel_check(w->o->cancel, &err);
 
-    w->result->source = ps_arena_strdup(w->arena, shown);
+    w->result->source = shown_source(w->arena, shown);
     if (rc == PS_OK && wanted && !w->o->rebuild)
         rc = ps_sync_known(w, &wanted->sha256, wanted->size, wanted->file_name,
                            done, &err);
