@@ -354,7 +354,8 @@ class Synced(Compared):
 
 if __name__ == "__main__":
     try:
-        unittest.main()
+        environments.tools()
     except environments.NoIndex as reason:
         print(f"skipped: {reason}", file=sys.stderr)
         sys.exit(environments.SKIP)
+    unittest.main()
