@@ -27,6 +27,17 @@ void ps_arena_release(struct ps_arena *a)
     }
 }
 
+void ps_arena_adopt(struct ps_arena *to, struct ps_arena *from)
+{
+    struct ps_arena_block **last = &from->blocks;
+
+    while (*last)
+        last = &(*last)->next;
+    *last = to->blocks;
+    to->blocks = from->blocks;
+    from->blocks = NULL;
+}
+
 void *ps_arena_alloc(struct ps_arena *a, size_t count, size_t size)
 {
     struct ps_arena_block *b = a->blocks;
@@ -60,6 +71,15 @@ char *ps_arena_dup(struct ps_arena *a, struct ps_str s)
 
     if (s.len > 0)
         memcpy(z, s.data, s.len);
+    return z;
+}
+
+char *ps_arena_lower(struct ps_arena *a, struct ps_str s)
+{
+    char *z = ps_arena_dup(a, s);
+
+    for (size_t i = 0; i < s.len; i++)
+        z[i] = ps_ascii_lower(z[i]);
     return z;
 }
 

@@ -21,7 +21,7 @@ int ps_json_parse(struct ps_str text, const char *what, json_t **out,
     return PS_OK;
 }
 
-static bool has_real(const json_t *value)
+bool ps_json_has_real(const json_t *value)
 {
     const char *key = NULL;
     json_t *member = NULL;
@@ -31,12 +31,12 @@ static bool has_real(const json_t *value)
         return true;
     json_array_foreach(value, i, member)
     {
-        if (has_real(member))
+        if (ps_json_has_real(member))
             return true;
     }
     json_object_foreach((json_t *)value, key, member)
     {
-        if (has_real(member))
+        if (ps_json_has_real(member))
             return true;
     }
     return false;
@@ -55,7 +55,7 @@ static char *dump(const json_t *value, size_t flags)
 
 char *ps_json_canonical(const json_t *value)
 {
-    if (has_real(value)) {
+    if (ps_json_has_real(value)) {
         (void)fputs("pkgsync: a real number has no canonical form\n", stderr);
         abort();
     }

@@ -11,13 +11,6 @@ static bool is_separator(char c)
     return c == '-' || c == '_' || c == '.';
 }
 
-static char lower(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return (char)(c - 'A' + 'a');
-    return c;
-}
-
 /* The next character of the normal form; -1 at the end. */
 static int next(struct ps_str *rest)
 {
@@ -28,7 +21,7 @@ static int next(struct ps_str *rest)
     c = rest->data[0];
     if (!is_separator(c)) {
         *rest = ps_str_skip(*rest, 1);
-        return (unsigned char)lower(c);
+        return (unsigned char)ps_ascii_lower(c);
     }
     while (rest->len > 0 && is_separator(rest->data[0]))
         *rest = ps_str_skip(*rest, 1);
@@ -63,7 +56,7 @@ bool ps_name_equal(struct ps_str a, struct ps_str b)
 bool ps_name_is_valid(struct ps_str name)
 {
     for (size_t i = 0; i < name.len; i++)
-        if (!is_lower_or_digit(lower(name.data[i])) &&
+        if (!is_lower_or_digit(ps_ascii_lower(name.data[i])) &&
             !is_separator(name.data[i]))
             return false;
     return name.len > 0 && !is_separator(name.data[0]) &&

@@ -86,17 +86,12 @@ static bool is_greater(const struct ps_version *v,
              ps_str_equal(v->pre, limit->pre));
 }
 
-static int lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
-}
-
 static bool equal_without_case(struct ps_str a, struct ps_str b)
 {
     if (a.len != b.len)
         return false;
     for (size_t i = 0; i < a.len; i++)
-        if (lower(a.data[i]) != lower(b.data[i]))
+        if (ps_ascii_lower(a.data[i]) != ps_ascii_lower(b.data[i]))
             return false;
     return true;
 }

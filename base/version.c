@@ -254,12 +254,7 @@ static bool take_local(struct scan *sc)
 
 static struct ps_str lower(struct ps_arena *arena, struct ps_str s)
 {
-    char *z = ps_arena_dup(arena, s);
-
-    for (size_t i = 0; i < s.len; i++)
-        if (z[i] >= 'A' && z[i] <= 'Z')
-            z[i] = (char)(z[i] - 'A' + 'a');
-    return (struct ps_str){ .data = z, .len = s.len };
+    return (struct ps_str){ .data = ps_arena_lower(arena, s), .len = s.len };
 }
 
 int ps_version_parse(struct ps_arena *arena, struct ps_str text,

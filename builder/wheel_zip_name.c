@@ -75,11 +75,7 @@ static struct ps_str without_slash(struct ps_str s)
 /* Names hold no control characters, so '/' can come before all others. */
 static int rank(char c)
 {
-    if (c == '/')
-        return 1;
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A' + 'a';
-    return (unsigned char)c;
+    return c == '/' ? 1 : (unsigned char)ps_ascii_lower(c);
 }
 
 int ps_zip_name_compare(struct ps_str a, struct ps_str b)

@@ -14,13 +14,6 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static char lower(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return (char)(c - 'A' + 'a');
-    return c;
-}
-
 /* Case means nothing in schemes and hosts. */
 static bool is_nocase(struct ps_str s, const char *z)
 {
@@ -137,7 +130,7 @@ char *ps_url_without_credentials(struct ps_arena *arena,
     PS_AUTO_BUF struct ps_buf b = PS_BUF_INIT(SIZE_MAX / 4);
 
     for (size_t i = 0; i < u->scheme.len; i++)
-        ps_buf_addc(&b, lower(u->scheme.data[i]));
+        ps_buf_addc(&b, ps_ascii_lower(u->scheme.data[i]));
     ps_buf_addc(&b, ':');
     if (u->has_authority || ps_url_is_file(u))
         ps_buf_adds(&b, "//");

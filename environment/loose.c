@@ -208,11 +208,7 @@ static int collect(struct ps_loose_search *s, struct ps_loose_module *m)
  * does not count. */
 static int rank(char c)
 {
-    if (c == '/')
-        return 1;
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A' + 'a';
-    return (unsigned char)c;
+    return c == '/' ? 1 : (unsigned char)ps_ascii_lower(c);
 }
 
 static int compare_folded(const char *a, const char *b)

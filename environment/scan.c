@@ -60,11 +60,9 @@ static int compare_name(struct ps_str name, const char *normal)
     size_t i = 0;
 
     while (i < name.len) {
-        char c = name.data[i++];
+        char c = ps_ascii_lower(name.data[i++]);
 
-        if (c >= 'A' && c <= 'Z') {
-            c = (char)(c - 'A' + 'a');
-        } else if (c == '_' || c == '.' || c == '-') {
+        if (c == '_' || c == '.' || c == '-') {
             c = '-';
             while (i < name.len && strchr("_.-", name.data[i]) &&
                    name.data[i] != '\0')

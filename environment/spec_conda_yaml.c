@@ -38,17 +38,10 @@ static bool is_plain(const char *z)
  * control characters. */
 static void write_scalar(struct ps_buf *b, const char *z)
 {
-    if (is_plain(z)) {
+    if (is_plain(z))
         ps_buf_adds(b, z);
-        return;
-    }
-    ps_buf_addc(b, '"');
-    for (; *z; z++) {
-        if (*z == '"' || *z == '\\')
-            ps_buf_addc(b, '\\');
-        ps_buf_addc(b, *z);
-    }
-    ps_buf_addc(b, '"');
+    else
+        ps_spec_add_quoted(b, z);
 }
 
 static void write_item(struct ps_buf *b, const char *indent, const char *z)

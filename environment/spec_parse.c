@@ -11,27 +11,6 @@
 #include "pkgsync/util.h"
 #include "spec_private.h"
 
-static bool has_real(const json_t *value)
-{
-    const char *key = NULL;
-    json_t *member = NULL;
-    size_t i = 0;
-
-    if (json_is_real(value))
-        return true;
-    json_array_foreach(value, i, member)
-    {
-        if (has_real(member))
-            return true;
-    }
-    json_object_foreach((json_t *)value, key, member)
-    {
-        if (has_real(member))
-            return true;
-    }
-    return false;
-}
-
 static int check_schema(const json_t *o, struct ps_error *err)
 {
     const char *by = ps_json_string_or(o, "created_by", "a newer pkgsync");
@@ -66,7 +45,7 @@ static int check_digest(json_t *o, struct ps_sha256 *out, struct ps_error *err)
         return err->code;
     if (ps_sha256_parse(ps_str_from(hex), out, err) < 0)
         return ps_context(err, "'digest'");
-    if (has_real(o))
+    if (ps_json_has_real(o))
         return ps_fail(err, PS_EINVALID,
                        "it has a number with a fraction, which no spec has");
     (void)json_object_del(o, "digest"); /* and `hex` with it */

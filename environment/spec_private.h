@@ -20,6 +20,10 @@ bool ps_spec_text_is_clean(const char *z);
 /* A copy with '?' for what is not printable, cut where it is too long. */
 const char *ps_spec_clean_text(struct ps_arena *arena, const char *z);
 
+/* In double quotes, as TOML's basic strings and YAML's flow scalars are; what a
+ * spec holds is printable UTF-8. */
+void ps_spec_add_quoted(struct ps_buf *b, const char *z);
+
 /* Whether a URL says who somebody is: a password, a token as the user, a
  * signature.  The user "git", users of ssh, and ${VARIABLES} are fine. */
 bool ps_spec_url_has_secret(const char *url);

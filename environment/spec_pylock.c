@@ -10,22 +10,10 @@
 
 #define TEXT_MAX (PS_SPEC_MAX_BYTES * 2)
 
-/* A basic string of TOML.  What a spec holds is printable UTF-8. */
-static void write_string(struct ps_buf *b, const char *z)
-{
-    ps_buf_addc(b, '"');
-    for (; *z; z++) {
-        if (*z == '"' || *z == '\\')
-            ps_buf_addc(b, '\\');
-        ps_buf_addc(b, *z);
-    }
-    ps_buf_addc(b, '"');
-}
-
 static void write_pair(struct ps_buf *b, const char *key, const char *value)
 {
     ps_buf_addf(b, "%s = ", key);
-    write_string(b, value);
+    ps_spec_add_quoted(b, value);
     ps_buf_addc(b, '\n');
 }
 
@@ -58,9 +46,9 @@ static void write_rest(struct ps_buf *b, const struct ps_spec_wheel *file)
 static void write_file(struct ps_buf *b, const struct ps_spec_wheel *file)
 {
     ps_buf_adds(b, "{name = ");
-    write_string(b, file->file_name);
+    ps_spec_add_quoted(b, file->file_name);
     ps_buf_adds(b, ", url = ");
-    write_string(b, file->url);
+    ps_spec_add_quoted(b, file->url);
     write_rest(b, file);
 }
 
@@ -96,7 +84,7 @@ static void write_archive(struct ps_buf *b, const struct ps_spec_wheel *file)
     const char *path = file_path(&arena, file->url);
 
     ps_buf_adds(b, path ? "{path = " : "{url = ");
-    write_string(b, path ? path : file->url);
+    ps_spec_add_quoted(b, path ? path : file->url);
     write_rest(b, file);
 }
 

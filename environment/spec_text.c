@@ -199,3 +199,14 @@ int ps_spec_wheel_name(struct ps_arena *arena, const char *file_name,
     *version = normal;
     return PS_OK;
 }
+
+void ps_spec_add_quoted(struct ps_buf *b, const char *z)
+{
+    ps_buf_addc(b, '"');
+    for (; *z; z++) {
+        if (*z == '"' || *z == '\\')
+            ps_buf_addc(b, '\\');
+        ps_buf_addc(b, *z);
+    }
+    ps_buf_addc(b, '"');
+}

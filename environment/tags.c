@@ -89,12 +89,7 @@ static int parse_sets(struct ps_arena *arena, struct ps_str text,
 
 static struct ps_str lower(struct ps_arena *arena, struct ps_str s)
 {
-    char *z = ps_arena_dup(arena, s);
-
-    for (size_t i = 0; i < s.len; i++)
-        if (z[i] >= 'A' && z[i] <= 'Z')
-            z[i] = (char)(z[i] - 'A' + 'a');
-    return (struct ps_str){ .data = z, .len = s.len };
+    return (struct ps_str){ .data = ps_arena_lower(arena, s), .len = s.len };
 }
 
 int ps_tags_parse(struct ps_arena *arena, struct ps_str text,

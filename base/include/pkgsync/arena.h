@@ -24,9 +24,14 @@ struct ps_arena {
 #define PS_AUTO_ARENA PS_CLEANUP(ps_arena_release)
 
 void ps_arena_release(struct ps_arena *a); /* ready to use again */
+
+/* Hand over all that `from` holds, such as a thread's results: its strings
+ * then live as long as `to`; `from` is empty. */
+void ps_arena_adopt(struct ps_arena *to, struct ps_arena *from);
 void *ps_arena_alloc(struct ps_arena *a, size_t count, size_t size);
-char *ps_arena_strdup(struct ps_arena *a, const char *z); /* NULL gives NULL */
-char *ps_arena_dup(struct ps_arena *a, struct ps_str s);  /* NUL-terminated */
+char *ps_arena_strdup(struct ps_arena *a, const char *z);  /* NULL gives NULL */
+char *ps_arena_dup(struct ps_arena *a, struct ps_str s);   /* NUL-terminated */
+char *ps_arena_lower(struct ps_arena *a, struct ps_str s); /* ASCII; the same */
 char *ps_arena_format(struct ps_arena *a, const char *fmt, ...) PS_PRINTF(2, 3);
 
 #endif

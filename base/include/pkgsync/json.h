@@ -7,6 +7,7 @@
 #define PKGSYNC_JSON_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "pkgsync/arena.h"
@@ -32,6 +33,7 @@ PS_MUST_USE int ps_json_parse(struct ps_str text, const char *what,
  */
 char *ps_json_canonical(const json_t *value);
 struct ps_sha256 ps_json_digest(const json_t *value);
+bool ps_json_has_real(const json_t *value); /* anywhere in it */
 
 /* For people: indented, key order kept, newline at the end.  Caller frees. */
 char *ps_json_pretty(const json_t *value);

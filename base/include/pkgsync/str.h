@@ -47,6 +47,12 @@ bool ps_str_cut_last(struct ps_str *rest, char sep, struct ps_str *head);
 PS_MUST_USE int ps_str_to_u64(struct ps_str s, uint64_t max, uint64_t *out,
                               struct ps_error *err);
 
+/* 'a' for 'A', and so on; what is no ASCII letter stays. */
+static inline char ps_ascii_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 /* The value of a hexadecimal digit, either case; -1 for anything else. */
 int ps_hex_digit(char c);
 
