@@ -280,20 +280,6 @@ static void note(struct trouble *t, const struct ps_error *err)
         t->first = *err;
 }
 
-/* Directories that are empty now; the first that is not ends it. */
-static void remove_empty_above(const char *path)
-{
-    PS_AUTO_FREE char *dir = ps_strdup(path);
-    char *slash = strrchr(dir, '/');
-
-    while (slash && slash != dir) {
-        *slash = '\0';
-        if (rmdir(dir) < 0)
-            return;
-        slash = strrchr(dir, '/');
-    }
-}
-
 /* mod.py leaves __pycache__/mod.cpython-311.pyc. */
 static void remove_compiled(const char *path)
 {
@@ -333,7 +319,36 @@ static void remove_new(const json_t *journal, struct trouble *t)
             (void)ps_fail_errno(&err, errno, "remove '%s'", path);
             note(t, &err);
         }
-        remove_empty_above(path);
+    }
+}
+
+/* The deepest first; what is in one that was not there stays, with it. */
+static void remove_dirs(const json_t *journal)
+{
+    size_t i = 0;
+    json_t *item = NULL;
+
+    json_array_foreach(json_object_get(journal, "dirs"), i, item)
+    {
+        if (json_string_value(item))
+            (void)rmdir(json_string_value(item));
+    }
+}
+
+/* Directories that were removed and made again. */
+static void put_modes_back(const json_t *journal)
+{
+    const char *path = NULL;
+    json_t *mode = NULL;
+    struct stat st;
+
+    json_object_foreach(json_object_get(journal, "modes"), path, mode)
+    {
+        mode_t wanted = (mode_t)json_integer_value(mode) & 07777;
+
+        if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
+            (st.st_mode & 07777) != wanted)
+            (void)chmod(path, wanted);
     }
 }
 
@@ -435,8 +450,10 @@ int ps_install_restore(const char *control, struct ps_error *err)
     if (rc < 0)
         return ps_context(err, "read the journal of an install");
     remove_new(journal, &t);
+    remove_dirs(journal);
     remove_listings(journal, &t);
     put_all_back(control, journal, &t);
+    put_modes_back(journal);
     if (t.count == 0) {
         rc = ps_install_commit(control, err);
         ps_install_drop_backup(control);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "install_private.h"
 #include "pkgsync/cleanup.h"
@@ -16,6 +17,8 @@
 #include "pkgsync/mem.h"
 #include "pkgsync/name.h"
 #include "pkgsync/wheel.h"
+
+#define WHEEL_MAX (UINT64_C(16) << 30)
 
 struct resolve {
     struct ps_install *in;
@@ -163,6 +166,42 @@ static int explain_missing(const char *missing, struct ps_error *err)
                         "built here with --allow-sdist; nothing was changed");
 }
 
+/* Files of the cache that are damaged are removed, so that they are fetched
+ * when they are asked for again: PS_EINTEGRITY. */
+static int check_set(const struct ps_wheel_set *set, struct ps_error *err)
+{
+    int rc = PS_OK;
+
+    for (size_t i = 0; i < set->count; i++) {
+        const struct ps_wheel_file *f = &set->files[i];
+        struct ps_sha256 found;
+
+        if (ps_sha256_file(f->path, WHEEL_MAX, &found, NULL, err) < 0)
+            return err->code;
+        if (ps_sha256_equal(&found, &f->sha256))
+            continue;
+        (void)unlink(f->path);
+        rc = ps_fail(err, PS_EINTEGRITY,
+                     "'%s' was damaged in the cache; nothing was changed",
+                     f->path);
+    }
+    return rc;
+}
+
+static int fetch_checked(struct ps_arena *arena, const struct ps_fetch *request,
+                         struct ps_wheel_set *set, struct ps_error *err)
+{
+    int rc = PS_EINTEGRITY;
+
+    for (size_t tries = 0; tries < 2 && rc == PS_EINTEGRITY; tries++) {
+        *err = PS_ERROR_INIT;
+        rc = ps_fetch_wheels(arena, request, set, err);
+        if (rc == PS_OK)
+            rc = check_set(set, err);
+    }
+    return rc;
+}
+
 static int fetch_set(struct resolve *r, struct ps_wheel_set *set,
                      struct ps_error *err)
 {
@@ -184,7 +223,7 @@ static int fetch_set(struct resolve *r, struct ps_wheel_set *set,
     /* Each turn builds one more, so there is an end. */
     for (size_t i = 0; rc == PS_ENOTFOUND && i <= r->count; i++) {
         *err = PS_ERROR_INIT;
-        rc = ps_fetch_wheels(in->arena, &request, set, err);
+        rc = fetch_checked(in->arena, &request, set, err);
         if (rc != PS_ENOTFOUND)
             break;
         if (!in->o->allow_sdist || !missing)

@@ -2,7 +2,9 @@
 
 Reads {"names", "wheels", "dists": [{"location", "site"}]} from standard input
 and prints {"new": paths that are not there yet, "old": paths that may change,
-"aside": broken leftovers that an installer stumbles over, "sites", "scripts"}.
+"aside": broken leftovers that an installer stumbles over, "dirs": directories
+that are not there yet, the deepest first, "modes": of the directories of "old",
+"sites", "scripts"}.
 Only the standard library is imported.
 """
 import contextlib
@@ -145,6 +147,27 @@ def ours(path, roots):
     return full if any(full.startswith(r + os.sep) for r in roots) else None
 
 
+def missing_above(paths):
+    """Directories that would be made for these."""
+    found = set()
+    for path in paths:
+        folder = os.path.dirname(path)
+        while folder not in found and not os.path.lexists(folder):
+            found.add(folder)
+            folder = os.path.dirname(folder)
+    return sorted(found, key=len, reverse=True)
+
+
+def modes_above(paths, roots):
+    found = {}
+    for path in paths:
+        folder = os.path.dirname(path)
+        while folder not in found and folder not in roots:
+            found[folder] = os.lstat(folder).st_mode & 0o7777
+            folder = os.path.dirname(folder)
+    return found
+
+
 def main():
     asked = json.load(sys.stdin)
     roots = [os.path.realpath(r) for r in [sys.prefix, *SITES]]
@@ -169,6 +192,8 @@ def main():
         elif not os.path.lexists(full):
             new[full] = True
     print(json.dumps({"new": sorted(new), "old": sorted(old), "aside": aside,
+                      "dirs": missing_above(new),
+                      "modes": modes_above(old, roots),
                       "sites": SITES, "scripts": BASES["scripts"]}))
 
 

@@ -112,6 +112,50 @@ class Back(s.InstallTest):
         venv, spec = self.both()
         self.refuses(s.IO, venv, spec)
 
+    def test_directories_are_as_they_were(self):
+        bad = self.wheel("zzz", "1.0", files={
+            "zzz/deep/er.py": "", "zzz-1.0.data/data/share/zzz/x": ""})
+        venv = self.venv(packages=[self.old])
+        (venv / "share").mkdir()
+        (self.site(venv) / "demo").chmod(0o750)
+        self.fake_uv("install(wheels[0]); (prefix / 'share/zzz').mkdir();"
+                     "(prefix / 'share/zzz/x').write_text('');"
+                     "shutil.rmtree(site / 'demo'); sys.exit(1)")
+        self.refuses(s.IO, venv, self.spec(s.built(bad), s.built(self.new)))
+        self.assertEqual(
+            (self.site(venv) / "demo").stat().st_mode & 0o777, 0o750)
+
+    def test_an_old_editable_comes_back(self):
+        """`setup.py develop`: an .egg-link and a line in easy-install.pth."""
+        for then, status in ((
+                "(site / 'demo.egg-link').unlink();"
+                "(site / 'easy-install.pth').write_text('');"
+                "[install(w) for w in wheels]; sys.exit(1)", s.IO),
+                (None, 0)):
+            venv = self.venv("env-%d" % status)
+            project = self.tmp / "project"
+            (project / "demo.egg-info").mkdir(parents=True, exist_ok=True)
+            (project / "demo.egg-info/PKG-INFO").write_text(
+                "Metadata-Version: 2.1\nName: demo\nVersion: 0.5\n")
+            (project / "demo.py").write_text("VERSION = 'tree'\n")
+            (project / "setup.py").write_text("")
+            (self.site(venv) / "demo.egg-link").write_text(
+                "%s\n." % project)
+            (self.site(venv) / "easy-install.pth").write_text(
+                "%s\n" % project)
+            spec = self.spec(s.built(self.new))
+            if then:
+                self.fake_uv(then)
+                self.refuses(status, venv, spec)
+                continue
+            (self.tmp / "bin/uv").unlink()
+            result = self.install(venv, spec)
+            self.assertEqual(result.installed["demo"]["was"], "0.5")
+            self.assertFalse((self.site(venv) / "demo.egg-link").exists())
+            self.assertEqual(self.run_python(
+                venv, "import demo; print(demo.VERSION)"), "1.0")
+            self.assertTrue((project / "demo.py").exists())
+
     def test_a_broken_package_that_was_in_the_way_comes_back(self):
         self.fake_uv("sys.exit(1)")
         venv, spec = self.both()

@@ -253,6 +253,16 @@ class Wheels(s.InstallTest):
         self.install(venv, self.spec(s.built(self.path)))
         self.assertEqual(self.versions(venv), {"demo": "1.0"})
 
+    def test_an_index_package_damaged_in_the_cache_is_fetched_again(self):
+        self.on_index("other", "2.3.1")
+        spec = self.spec(s.from_index("other", "2.3"))
+        self.install(self.env_dir, spec)
+        cached = next((self.cache / "wheelhouse").glob("*/*.whl"))
+        cached.write_bytes(b"x" * cached.stat().st_size)
+        venv = self.venv("second")
+        self.install(venv, spec)
+        self.assertEqual(self.versions(venv), {"other": "2.3.1"})
+
     def test_what_a_killed_download_left_is_removed(self):
         entry = s.built(self.path)
         folder = self.cache / "wheels" / entry["wheel"]["sha256"]
