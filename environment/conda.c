@@ -148,7 +148,8 @@ struct ps_conda_record *ps_conda_owner(const struct ps_conda_set *set,
                     sizeof(*set->anchors), by_entry);
     if (!found)
         return NULL;
-    set->records[found->record].seen = true;
+    /* Threads may see the same one; they are joined before anybody asks. */
+    __atomic_store_n(&set->records[found->record].seen, true, __ATOMIC_RELAXED);
     return &set->records[found->record];
 }
 

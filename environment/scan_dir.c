@@ -2,15 +2,20 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "pkgsync/cleanup.h"
+#include "pkgsync/mem.h"
+#include "pkgsync/util.h"
 #include "scan_private.h"
 
 #define PTH_MAX ((size_t)1024 * 1024)
 #define CHECK_EVERY 32 /* distributions between looks at the cancel token */
+#define SLICE_MIN 64   /* a thread for fewer costs more than it saves */
+#define THREADS_MAX 4
 
 /* Names of one directory that matter, sorted: its own order says nothing. */
 struct names {
@@ -203,19 +208,96 @@ static int open_directory(struct ps_scan *s, const char *path,
     return ps_take_fd(&fd);
 }
 
+/* ---- the distributions, by several threads ---- */
+
+/*
+ * Reading is system calls that hardly wait for each other, so threads share
+ * the list in slices.  Each has a scan of its own, with its own arena; what
+ * they found is put together in the order of the list.
+ */
+struct slice {
+    struct ps_scan scan;
+    struct ps_arena arena;
+    const struct ps_scan_dir *dir;
+    const char **names;
+    size_t count;
+    pthread_t thread;
+    bool started;
+};
+
+static void *read_slice(void *arg)
+{
+    struct slice *slice = arg;
+
+    for (size_t i = 0; i < slice->count; i++) {
+        if (i % CHECK_EVERY == 0 && ps_cancel_is_fired(slice->scan.cancel))
+            break;
+        ps_scan_entry(&slice->scan, slice->dir, slice->names[i]);
+    }
+    return NULL;
+}
+
+/* Move what a slice found to the whole. */
+static void take_slice(struct ps_scan *s, struct slice *slice)
+{
+    struct ps_scan *from = &slice->scan;
+
+    for (size_t i = 0; i < from->count; i++) {
+        s->found =
+            ps_scan_grow(s->found, s->count, &s->room, sizeof(*s->found));
+        s->found[s->count++] = from->found[i];
+    }
+    for (size_t i = 0; i < from->problem_count; i++) {
+        s->problems = ps_scan_grow(s->problems, s->problem_count,
+                                   &s->problem_room, sizeof(*s->problems));
+        s->problems[s->problem_count++] = from->problems[i];
+    }
+    ps_arena_adopt(s->arena, &slice->arena);
+    free(from->found);
+    free(from->problems);
+    ps_buf_release(&from->text);
+}
+
+static size_t thread_count(size_t names)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t most = processors > 1 ? (size_t)processors : 1;
+
+    return PS_MAX(PS_MIN(PS_MIN(most, THREADS_MAX), names / SLICE_MIN), 1);
+}
+
 static int read_names(struct ps_scan *s, const struct ps_scan_dir *dir,
                       const struct names *metadata, struct ps_error *err)
 {
-    for (size_t i = 0; i < metadata->count; i++) {
-        if (i % CHECK_EVERY == 0) {
-            int rc = ps_cancel_check(s->cancel, err);
+    size_t threads = thread_count(metadata->count);
+    PS_AUTO_FREE struct slice *slices = ps_calloc(threads, sizeof(*slices));
+    size_t from = 0;
 
-            if (rc < 0)
-                return rc;
-        }
-        ps_scan_entry(s, dir, metadata->items[i]);
+    for (size_t t = 0; t < threads; t++) {
+        struct slice *slice = &slices[t];
+        size_t to = metadata->count * (t + 1) / threads;
+
+        *slice = (struct slice){ .dir = dir,
+                                 .names = metadata->items + from,
+                                 .count = to - from };
+        slice->scan = (struct ps_scan){ .arena = &slice->arena,
+                                        .site = s->site,
+                                        .cancel = s->cancel,
+                                        .text = PS_BUF_INIT(s->text.max) };
+        from = to;
+        /* The last slice is for this thread. */
+        slice->started =
+            t + 1 < threads &&
+            pthread_create(&slice->thread, NULL, read_slice, slice) == 0;
+        if (!slice->started)
+            (void)read_slice(slice);
     }
-    return PS_OK;
+    for (size_t t = 0; t < threads; t++) {
+        if (slices[t].started)
+            (void)pthread_join(slices[t].thread, NULL);
+        take_slice(s, &slices[t]);
+    }
+    return ps_cancel_check(s->cancel, err);
 }
 
 int ps_scan_directory(struct ps_scan *s, const char *path, enum ps_place kind,

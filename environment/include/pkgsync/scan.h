@@ -5,7 +5,8 @@
  * No interpreter is started here: whoever knows one fills a `struct ps_site`.
  * Metadata is foreign: what is unreadable, truncated, binary, gigantic or
  * linked in a circle becomes a problem of that one distribution, and the scan
- * goes on.  Blocking; any thread.
+ * goes on.  Blocking; any thread.  A large directory is read by a few threads
+ * of its own.
  */
 #ifndef PKGSYNC_SCAN_H
 #define PKGSYNC_SCAN_H

@@ -157,6 +157,37 @@ static void reads_what_is_inside_an_egg(void **state)
     assert_int_equal(f->e.problem_count, 1);
 }
 
+static void a_large_directory_is_read_as_a_small_one(void **state)
+{
+    struct scan_fixture *f = *state;
+
+    for (size_t i = 0; i < 500; i++) {
+        const char *name = ps_arena_format(&f->arena, "pkg%zu", i);
+
+        put_dist(f, name, i % 10 == 0 ? "1.0" : "2.0");
+        if (i % 50 == 0)
+            put_site(
+                f,
+                ps_arena_format(&f->arena, "%s-1.0.dist-info/METADATA", name),
+                "");
+    }
+    put_dist(f, "Pkg7", "3.0"); /* in another slice than pkg7 */
+    scan(f);
+    assert_int_equal(f->e.count, 490);
+    assert_int_equal(f->e.problem_count, 11);
+    for (size_t i = 0; i < 500; i++) {
+        const char *name = ps_arena_format(&f->arena, "pkg%zu", i);
+
+        if (i % 50 == 0)
+            assert_null(ps_environment_find(&f->e, name));
+        else if (i != 7)
+            assert_string_equal(need(f, name)->version,
+                                i % 10 == 0 ? "1.0" : "2.0");
+    }
+    for (size_t i = 1; i < f->e.count; i++)
+        assert_true(strcmp(f->e.dists[i - 1].normal, f->e.dists[i].normal) < 0);
+}
+
 /* ---- two in one directory ---- */
 
 static void set_time(struct scan_fixture *f, const char *name, time_t when)
@@ -226,6 +257,7 @@ int main(void)
         SCAN_TEST(a_pth_file_that_cannot_be_read_is_a_problem),
         SCAN_TEST(reports_directories_that_no_distribution_describes),
         SCAN_TEST(reads_what_is_inside_an_egg),
+        SCAN_TEST(a_large_directory_is_read_as_a_small_one),
         SCAN_TEST(of_two_the_one_whose_files_are_there_counts),
         SCAN_TEST(of_two_that_tell_nothing_the_newer_one_counts),
     };
