@@ -215,14 +215,27 @@ def _folder() -> Path:
 
 
 @contextlib.contextmanager
-def locked() -> Iterator[Path]:
-    """One at a time in an environment, whichever process asks."""
-    folder = _folder()
-    with open(folder / "lock", "a") as lock:
+def _flock(path: Path) -> Iterator[None]:
+    with open(path, "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def locked() -> Iterator[Path]:
+    """One at a time in an environment, whichever process of a cluster asks."""
+    folder = _folder()
+    with _flock(folder / "dask.lock"):
         for left in folder.glob("stage-*"):  # of a process that was killed
             shutil.rmtree(left, ignore_errors=True)
         yield folder
+
+
+@contextlib.contextmanager
+def without_program() -> Iterator[None]:
+    """`pkgsync install` takes this lock itself."""
+    with _flock(_folder() / "lock"):
+        yield
 
 
 def read_state() -> dict[str, Any]:

@@ -39,6 +39,7 @@ from ._environment import (
     is_own,
     locked,
     read_state,
+    without_program,
     write_state,
 )
 from ._errors import LOG_TAIL, PackageSyncError, fail
@@ -439,7 +440,8 @@ def _transaction(
         if program and _reachable(payload):
             method = _install_with_program(program, stage, differences)
         else:
-            method = _install(stage, differences)
+            with without_program():
+                method = _install(stage, differences)
         left = compare(payload["document"], installed())
         if left:
             raise fail(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ._environment import Payload, identity
+from ._environment import Payload, identity, installed
 from ._errors import LOG_TAIL, PackageSyncError
 from ._versions import normal
 
@@ -103,6 +103,19 @@ def _log_tail(path: object) -> str:
         return ""
 
 
+def _named(wheel: dict[str, Any]) -> str:
+    """Of a wheel that was not built: the distribution whose source it is."""
+    source = str(wheel.get("source"))
+    for found in installed().values():
+        if found.by_url:
+            text = found.distribution.read_text("direct_url.json") or "{}"
+            url = str(json.loads(text).get("url"))
+            path = urllib.request.url2pathname(urllib.parse.urlsplit(url).path)
+            if source == path or source.startswith("git+" + url):
+                return found.name
+    return source
+
+
 def _failure(status: int, document: Any, lines: list[str]) -> PackageSyncError:
     """Of a run of `pkgsync sync` that failed."""
     failed = []
@@ -120,7 +133,7 @@ def _failure(status: int, document: Any, lines: list[str]) -> PackageSyncError:
         )
     first = failed[0]
     error = first["error"]
-    names = [str(wheel.get("name") or wheel.get("source")) for wheel in failed]
+    names = [str(wheel.get("name") or _named(wheel)) for wheel in failed]
     text = "%s: %s: %s" % (names[0], error.get("phase"), error.get("message"))
     if names[1:]:
         text += " (%s failed as well)" % ", ".join(names[1:])

@@ -8,9 +8,11 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
+import unittest.mock as mock
 
 from pkgsync.dask import PackageSync
 
@@ -19,6 +21,8 @@ CASE = json.loads(os.environ["DASK_CASE"])
 DIR = pathlib.Path(CASE["dir"])
 EDITED = DIR / "edited/src/edited.py"
 BESIDE = DIR / "work/beside.py"
+# As in a notebook: what lies beside it can be imported.
+sys.path.insert(0, str(DIR / "work"))
 
 
 def task():
@@ -57,6 +61,10 @@ class ClusterCase(unittest.TestCase):
         self.lines = []
         self.stack = contextlib.ExitStack()
         self.addCleanup(self.stack.close)
+
+        # The program is given to the client by its path, and to nobody else.
+        self.stack.enter_context(
+            mock.patch.dict(os.environ, {"PATH": self.worker_env()["PATH"]}))
 
     # The client's side.
 
