@@ -335,6 +335,56 @@ class Conda(Compared):
 class Synced(Compared):
     """Wheels of editables, built by `pkgsync sync`."""
 
+    def warm(self, env, *more):
+        done = self.pkgsync(
+            "warm", "--json", "--no-loose", "--python", env.python, *more
+        )
+        return {normalize(w["name"]): w for w in json.loads(done.stdout)["wheels"]}
+
+    def install(self, env, wheels):
+        """Into a directory of its own: nothing can be imported from a project."""
+        target = self.tmp / f"installed-{env.root.name}"
+        environments.run(
+            environments.tools() / "bin/python", "-m", "pip", "install", "-q",
+            "--no-deps", "--no-index", "--target", target,
+            *[w["path"] for w in wheels.values()], env=self.variables(),
+        )  # fmt: skip
+        return target
+
+    def test_warm_builds_every_kind_of_editable_into_a_wheel_that_works(self):
+        env = environments.editables()
+        wheels = self.warm(env)
+        names = [normalize(n) for n in env.facts["editables"]]
+        self.assertEqual(sorted(wheels), sorted(names))
+        target = self.install(env, wheels)
+        # -S: no .pth file of the environment, so no editable.
+        code = "import importlib, sys; sys.path.insert(0, sys.argv[1])\n" \
+               "for m in sys.argv[2:]: print(importlib.import_module(m).__file__)"  # fmt: skip
+        modules = [
+            ("edns." if n == "ed-setuptools-ns" else "") + n.replace("-", "_")
+            for n in names if n != "ed-setuptools-c"
+        ]  # fmt: skip
+        files = environments.run(
+            env.python, "-S", "-c", code, target, *modules, cwd=self.empty
+        )
+        for file in files.splitlines():
+            self.assertTrue(file.startswith(str(target)), file)
+
+    def test_warm_builds_what_setuptools_linked_before_wheels(self):
+        env = environments.legacy()
+        wheels = self.warm(env)
+        self.assertEqual(list(wheels), ["leg-acy-pkg"])
+        target = self.install(env, wheels)
+        self.assertTrue((target / "leg_acy_pkg/__init__.py").is_file())
+
+    def test_warm_builds_git_and_directory_installs_again(self):
+        env = environments.origins()
+        # The server that o-http came from is gone.
+        wheels = self.warm(env, "--ignore", "o-http")
+        self.assertNotIn("o-http", wheels)
+        for name in ("o-git", "o-git-lib", "o-directory", "o-spaced", "o-sdist"):
+            self.assertIn(wheels[name]["status"], ("built", "hit"))
+
     def test_sync_builds_every_editable_of_three_back_ends(self):
         env = environments.sixty()
         out = self.tmp / "out"
