@@ -13,6 +13,7 @@
 #include "pkgsync/mem.h"
 #include "pkgsync/process.h"
 #include "pkgsync/util.h"
+#include "pyenv.h"
 
 #define ANSWER_MAX ((size_t)1024 * 1024)
 
@@ -110,7 +111,7 @@ static char *cache_path(const char *program, const char *cache_dir)
     struct ps_sha256 digest;
     char *slash = strrchr(dir, '/');
 
-    if (!is_elf(program))
+    if (!is_elf(program) && !ps_pyenv_facts(program, &facts))
         return NULL;
     if (slash)
         *slash = '\0';

@@ -5,9 +5,10 @@
  * An interpreter is started once to be asked, and the answer is kept under
  * the cache directory until the program, what it links to, or its
  * environment's pyvenv.cfg changes; a warm run starts nothing.  A program
- * that is itself a script (a pyenv shim) may answer differently each time, so
- * its answer is not kept.  What belongs to the person (HOME, PYTHONUSERBASE,
- * PYTHONNOUSERSITE) is looked at in every call.
+ * that is itself a script may answer differently each time, so its answer is
+ * not kept; but for the shims of pyenv, of which it is known what they go by.
+ * What belongs to the person (HOME, PYTHONUSERBASE, PYTHONNOUSERSITE) is
+ * looked at in every call.
  *
  * Blocking; any thread.
  */

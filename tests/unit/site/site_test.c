@@ -1,4 +1,5 @@
 /* From a real interpreter to where it looks for distributions. */
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -182,6 +183,71 @@ static void a_directory_without_an_interpreter_is_no_environment(void **state)
     assert_non_null(strstr(err.text, "no bin/python"));
 }
 
+/* A script that counts how often it is run, in front of an interpreter. */
+static const char *make_script(struct fixture *f, const char *name)
+{
+    char *path = NULL;
+    const char *kept = NULL;
+
+    look(f, NULL, NULL);
+    path = test_write(f->root, name,
+                      ps_arena_format(&f->arena,
+                                      "#!/bin/sh\necho >>%s/runs\nexec %s "
+                                      "\"$@\"\n",
+                                      f->root, f->python.base_executable));
+    assert_int_equal(chmod(path, 0755), 0);
+    kept = ps_arena_strdup(&f->arena, path);
+    free(path);
+    return kept;
+}
+
+static long runs(struct fixture *f)
+{
+    struct stat st;
+
+    assert_int_equal(stat(ps_arena_format(&f->arena, "%s/runs", f->root), &st),
+                     0);
+    return (long)st.st_size;
+}
+
+static void a_script_is_asked_in_every_call(void **state)
+{
+    struct fixture *f = *state;
+    const char *script = make_script(f, "bin/python3");
+
+    look(f, script, NULL);
+    look(f, script, NULL);
+    assert_int_equal(runs(f), 2);
+}
+
+static void a_shim_of_pyenv_is_asked_once_for_each_choice(void **state)
+{
+    struct fixture *f = *state;
+    const char *shim = make_script(f, "pyenv/shims/python3");
+
+    free(test_write(f->root, "pyenv/versions/x", ""));
+    look(f, shim, NULL);
+    look(f, shim, NULL);
+    assert_int_equal(runs(f), 1);
+    assert_int_equal(setenv("PYENV_VERSION", "3.12", 1), 0);
+    look(f, shim, NULL);
+    look(f, shim, NULL);
+    assert_int_equal(runs(f), 2);
+    (void)unsetenv("PYENV_VERSION");
+    free(test_write(f->root, "pyenv/version", "3.9\n"));
+    look(f, shim, NULL);
+    assert_int_equal(runs(f), 3);
+    free(test_write(f->root, "project/.python-version", "3.9\n"));
+    assert_int_equal(
+        setenv("PYENV_DIR",
+               ps_arena_format(&f->arena, "%s/project/sub", f->root), 1),
+        0);
+    look(f, shim, NULL);
+    look(f, shim, NULL);
+    assert_int_equal(runs(f), 4);
+    (void)unsetenv("PYENV_DIR");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +265,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_directory_without_an_interpreter_is_no_environment, setup,
             teardown),
+        cmocka_unit_test_setup_teardown(a_script_is_asked_in_every_call, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            a_shim_of_pyenv_is_asked_once_for_each_choice, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
