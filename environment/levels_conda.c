@@ -63,6 +63,11 @@ void ps_conda_decide(struct ps_arena *arena, const struct ps_dist *dist,
             dist->conda.subdir);
     } else {
         write_spec(arena, exact, out);
-        out->reason = exact ? "exact, by conda" : "compatible, by conda";
+        if (out->level == PS_LEVEL_COMPATIBLE)
+            out->reason = "compatible, by conda";
+        else if (exact)
+            out->reason = "exact, by conda";
+        else
+            out->reason = "exact, by conda: its version is of no series";
     }
 }
