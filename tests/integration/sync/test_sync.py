@@ -59,6 +59,8 @@ class Sync(SyncTest):
             "42 1 %s" % CRITICAL["dask"])
 
     def test_the_second_time_starts_no_process(self):
+        if b"__asan_init" in pathlib.Path(PKGSYNC).read_bytes():
+            self.skipTest("who is traced cannot look for leaks")
         self.everything()
         first = self.synced()
         done = subprocess.run(
@@ -68,9 +70,8 @@ class Sync(SyncTest):
              # first run is there to get to know it.
              '"$@" >/dev/null && exec "$@"', "sh", PKGSYNC, "sync", "--json",
              *map(str, self.hermetic("sync"))],
-            # Who is traced cannot look for leaks.
-            env={**self.env, "ASAN_OPTIONS": "detect_leaks=0"}, cwd=self.work,
-            stdin=subprocess.DEVNULL, text=True, capture_output=True)
+            env=self.env, cwd=self.work, stdin=subprocess.DEVNULL, text=True,
+            capture_output=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         second = json.loads(done.stdout)
         self.assertEqual(second["spec"], first["spec"])
