@@ -50,7 +50,9 @@ PS_MUST_USE int ps_str_to_u64(struct ps_str s, uint64_t max, uint64_t *out,
 /* 'a' for 'A', and so on; what is no ASCII letter stays. */
 static inline char ps_ascii_lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z')
+        return (char)(c - 'A' + 'a');
+    return c;
 }
 
 /* The value of a hexadecimal digit, either case; -1 for anything else. */
