@@ -59,48 +59,57 @@ static bool take_string(struct walk *w, struct ps_str *raw)
     return false;
 }
 
-/* Any value, by its brackets and quotes alone. */
-static bool skip_value(struct walk *w)
+/* The inside of a list or object whose first bracket is taken: most of every
+ * record, so only brackets and quotes are looked for. */
+static bool skip_inside(struct walk *w)
 {
-    size_t depth = 0;
+    static const char stops[256] = {
+        ['"'] = 1, ['{'] = 1, ['['] = 1, ['}'] = 1, [']'] = 1
+    };
+    size_t depth = 1;
     struct ps_str ignored;
 
-    do {
-        skip_blanks(w);
+    while (depth > 0) {
+        while (w->p < w->end && !stops[(unsigned char)*w->p])
+            w->p++;
         if (w->p == w->end)
             return false;
-        switch (*w->p) {
-        case '"':
+        if (*w->p == '"') {
             if (!take_string(w, &ignored))
                 return false;
-            break;
-        case '{':
-        case '[':
-            if (++depth > DEPTH_MAX)
-                return false;
-            w->p++;
-            break;
-        case '}':
-        case ']':
-            if (depth == 0)
-                return false;
-            depth--;
-            w->p++;
-            break;
-        case ',':
-        case ':':
-            if (depth == 0)
-                return false;
-            w->p++;
-            break;
-        default:
-            while (w->p < w->end && !strchr(" \n\r\t,:]}[{\"", *w->p))
-                w->p++;
-            if (w->p < w->end && *w->p == '\0')
-                return false;
+            continue;
         }
-    } while (depth > 0);
+        if (*w->p == '{' || *w->p == '[')
+            depth++;
+        else
+            depth--;
+        if (depth > DEPTH_MAX)
+            return false;
+        w->p++;
+    }
     return true;
+}
+
+/* Any value, without a look at what is in it. */
+static bool skip_value(struct walk *w)
+{
+    const char *from = NULL;
+    struct ps_str ignored;
+
+    skip_blanks(w);
+    if (w->p == w->end)
+        return false;
+    if (*w->p == '"')
+        return take_string(w, &ignored);
+    if (take(w, '{') || take(w, '['))
+        return skip_inside(w);
+    /* A number, true, false, null. */
+    from = w->p;
+    while (w->p < w->end &&
+           (ps_hex_digit(*w->p) >= 0 || strchr("+-.Etrulsn", *w->p)) &&
+           *w->p != '\0')
+        w->p++;
+    return w->p > from;
 }
 
 /* The text of a string token, decoded; in the arena; NULL. */
