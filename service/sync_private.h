@@ -13,7 +13,7 @@ struct ps_problem_list {
 void ps_problem_add(struct ps_arena *arena, struct ps_problem_list *list,
                     struct ps_problem problem);
 
-/* ---- wheels that need no build (sync_wheel.c) ---- */
+/* ---- wheels that need no build (sync_store.c, _wheel.c, _loose.c) ---- */
 
 /* Whether this source names a wheel, by path or URL. */
 bool ps_sync_is_wheel(const char *source);
