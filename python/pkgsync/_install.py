@@ -252,7 +252,7 @@ def _run(command: list[str], what: str, names: Iterable[str]) -> None:
     cause = "%s ended with status %d" % (what, done.returncode)
     for line in log.splitlines():
         # pip and uv both say first what stopped them.
-        if line.lower().startswith(("error:", "error ", "  \u00d7 ")):
+        if line.lower().startswith(("pkgsync ", "error", "  \u00d7 ")):
             cause = line.strip(" \u00d7")
             break
     culprit = next(
@@ -306,6 +306,9 @@ def _install(stage: _Stage, differences: list[Difference]) -> str:
     plan = _lines(stage, differences)
     name, command = find_installer()
     command += _index_arguments(document, name)
+    if not stage.payload.get("allow_sdist"):
+        # As `pkgsync install`: to build one would run its code, unconfined.
+        command += ["--only-binary", ":all:"]
     names = [item.name for item in differences]
     if plan.plain:
         listed = stage.dir / "requirements.txt"
@@ -363,6 +366,8 @@ def _install_with_program(
     path = stage.dir / (stage.payload["digest"] + ".json")
     path.write_text(json.dumps(stage.payload["document"]), "utf-8")
     command = [program, "install", str(path), "--python", sys.executable]
+    if stage.payload.get("allow_sdist"):
+        command.append("--allow-sdist")
     _run([*command, "--json"], "pkgsync install", [d.name for d in differences])
     return "pkgsync"
 

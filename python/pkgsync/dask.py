@@ -80,6 +80,9 @@ class PackageSync(SchedulerPlugin):  # type: ignore[misc]
     progress
         Called with each line that the program prints about its progress; else
         they go to standard error.
+    allow_sdist
+        True: workers build packages of the index that have no wheel, outside
+        any sandbox; else such a package is an error.
     use_program
         False: workers install with pip or uv even where they have the program.
 
@@ -112,6 +115,7 @@ class PackageSync(SchedulerPlugin):  # type: ignore[misc]
         cwd: str | os.PathLike[str] | None = None,
         carry_limit: int = CARRY_LIMIT,
         progress: Progress | None = None,
+        allow_sdist: bool = False,
         use_program: bool = True,
     ) -> None:
         command = ["sync", "--json", "--python", os.fspath(python or sys.executable)]
@@ -136,7 +140,7 @@ class PackageSync(SchedulerPlugin):  # type: ignore[misc]
         self._carry_limit = carry_limit
         self._presign = bool(presign)
         self._progress = progress or to_stderr
-        self._use_program = use_program
+        self._how = {"allow_sdist": allow_sdist, "use_program": use_program}
         self._answer: dict[str, Any] = {}
         self._payload: Payload = {}
         self.refresh()
@@ -145,7 +149,7 @@ class PackageSync(SchedulerPlugin):  # type: ignore[misc]
         """Look at the environment again, and build what changed."""
         answer = sync(self._command, self._env, self._cwd, self._progress)
         payload = payload_of(answer, self._carry_limit, self._presign)
-        payload["use_program"] = self._use_program
+        payload.update(self._how)
         self._answer, self._payload = answer, payload
         return self
 

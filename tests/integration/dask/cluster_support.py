@@ -81,6 +81,15 @@ class ClusterCase(unittest.TestCase):
     def plugin(self, **more):
         return PackageSync(**self.options(**more))
 
+    def check(self, spec, python):
+        """What the program says of an environment that it did not install."""
+        done = subprocess.run(
+            [CASE["program"], "check", "--json", spec, "--python", python],
+            env=dict(os.environ, **self.options()["env"]), capture_output=True,
+            text=True, check=False)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        return json.loads(done.stdout)
+
     # The workers' side.
 
     def environment(self, name, bare=False):

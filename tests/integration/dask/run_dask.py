@@ -144,7 +144,13 @@ def main():
         env["DASK_CASE"] = json.dumps({
             "dir": str(case), "uv": uv, "python": python, "version": version,
             "program": os.environ["PKGSYNC"]})
-        # `-P` is younger than the oldest Python: no folder of ours in sys.path.
+        # A program in a home of its own, for what runs it by the environment.
+        home = case / "home"
+        for name in ("CACHE", "CONFIG", "DATA", "STATE"):
+            env["XDG_%s_HOME" % name] = str(home / name.lower())
+        if test.endswith("notebook.py"):
+            env["PKGSYNC_PROGRAM"] = os.environ["PKGSYNC"]
+            env["PATH"] = "%s:%s" % (os.path.dirname(uv), env["PATH"])
         done = subprocess.run(
             [client / "bin/python", "-B", HERE / test, *arguments], env=env,
             cwd=case / "work", check=False)

@@ -44,8 +44,11 @@ class Clusters(ClusterCase):
             self.assertEqual(prefix, str(pathlib.Path(python).parents[1]))
             # It was ready before anything started.
             self.assertFalse(self.installs(client, cluster.package_sync))
+            plugin = cluster.package_sync
+            self.assertEqual(self.check(plugin.spec_path, python)["equal"], True)
             EDITED.write_text("value = 3\n")
             cluster.resync()
+            self.assertEqual(self.check(plugin.spec_path, python)["equal"], True)
             self.assertEqual(self.compute(client), 113)
             cluster.scale(3)
             client.wait_for_workers(3, timeout=60)
