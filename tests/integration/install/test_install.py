@@ -2,12 +2,35 @@
 """Bringing an environment to what a spec says."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 import time
 
 import install_support as s
 
+# With the real uv instead of pip, where there is one.
+UV = None
+if os.environ.get("PKGSYNC_TEST_UV"):
+    UV = shutil.which("uv")
+    if not UV:
+        print("uv is not installed")
+        sys.exit(s.SKIP)
+
 
 class Install(s.InstallTest):
+    def setUp(self):
+        super().setUp()
+        if UV:
+            (self.tmp / "bin/uv").symlink_to(UV)
+
+    def install(self, *args, **kwargs):
+        result = super().install(*args, **kwargs)
+        if result.status == 0 and result.doc["installed"]:
+            self.assertEqual(result.doc["installer"], "uv" if UV else "pip")
+        return result
+
     def test_wheels_and_index_packages_are_installed(self):
         self.on_index("other", "2.3.1")
         spec = self.spec(s.built(self.wheel("demo", "1.0")),
@@ -193,6 +216,29 @@ class Install(s.InstallTest):
         for name in ("one", "two"):
             self.install(self.venv(name), spec)
         self.assertEqual(self.requests, ["/" + wheel.name])
+
+    def test_environments_of_a_host_fetch_at_the_same_time_once(self):
+        wheels = [self.wheel("demo%d" % i, "1.0") for i in range(12)]
+
+        def slowly(handler):
+            time.sleep(0.2)
+            return False
+
+        url = self.serve(self.wheels, slowly)
+        spec = self.spec(*(s.built(w, "%s/%s" % (url, w.name))
+                           for w in wheels))
+        runs = [subprocess.Popen(
+            [s.PKGSYNC, *map(str, self.arguments(self.venv("env%d" % i),
+                                                 spec))],
+            env=self.env, cwd=self.tmp, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            for i in range(3)]
+        for run in runs:
+            out, err = run.communicate(timeout=s.RUN_LIMIT_S)
+            self.assertEqual(run.returncode, 0, err)
+            self.assertEqual(len(json.loads(out)["installed"]), 12)
+        self.assertEqual(sorted(self.requests),
+                         sorted("/" + w.name for w in wheels))
 
     def test_the_spec_itself_comes_over_http_from_loopback(self):
         spec = self.spec(s.built(self.wheel("demo", "1.0")))
