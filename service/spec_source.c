@@ -227,8 +227,10 @@ static int open_file(const char *path, int *out, struct ps_error *err)
     if (fstat(fd, &st) < 0)
         return ps_fail_errno(err, errno, "stat '%s'", path);
     if (S_ISDIR(st.st_mode))
-        return ps_fail(err, PS_EINVALID, "'%s' is a directory, not a file",
-                       path);
+        return ps_fail(err, PS_EINVALID,
+                       "'%s' is a directory; name a file in it, such as "
+                       "'%s/environment.json'",
+                       path, path);
     if (!S_ISREG(st.st_mode))
         return ps_fail(err, PS_EINVALID, "'%s' is not a regular file", path);
     *out = ps_take_fd(&fd);

@@ -278,6 +278,16 @@ class Install(s.InstallTest):
         self.install(venv, self.spec(s.built(wheel)))
         self.assertEqual(self.versions(venv), {"demo": "1.0"})
 
+    def test_the_spec_says_where_packages_come_from(self):
+        self.on_index("other", "2.3.1")
+        spec = self.spec(s.from_index("other", "2.3"),
+                         find_links=[self.index.as_uri()])
+        venv = self.venv()
+        result = self.pkgsync("install", "--python", venv, "--json", spec,
+                              env={"PIP_NO_INDEX": "1"})
+        self.assertEqual(result.status, 0, str(result))
+        self.assertEqual(self.versions(venv), {"other": "2.3.1"})
+
     def test_an_extra_brings_what_it_requires(self):
         self.on_index("extra", "1.0", requires=[
             "base>=1", "other", "windows; sys_platform == 'win32'"])
