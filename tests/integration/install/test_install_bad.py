@@ -300,6 +300,7 @@ class Wheels(s.InstallTest):
 
         backend = (
             "import sys, os\n"
+            "sys.dont_write_bytecode = True\n"
             "sys.path.insert(0, %r)\n"
             "os.environ.setdefault('PKGSYNC', '')\n"
             "import install_support\n"
