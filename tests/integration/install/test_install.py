@@ -13,7 +13,7 @@ import install_support as s
 # With the real uv instead of pip, where there is one.
 UV = None
 if os.environ.get("PKGSYNC_TEST_UV"):
-    UV = shutil.which("uv")
+    UV = shutil.which(os.environ.get("PKGSYNC_UV") or "uv")
     if not UV:
         print("uv is not installed")
         sys.exit(s.SKIP)
