@@ -129,7 +129,7 @@ class _Synchronized:
                 errand = pickle.dumps(Errand(self.package_sync._payload), protocol=4)
                 self.package_sync_reports = await self._make_ready(errand)
         except BaseException:
-            self.status = Status.failed
+            self.status = Status.closed  # nothing was started
             raise
         await super()._start()  # type: ignore[misc]
         if self.package_sync:

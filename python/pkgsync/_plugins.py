@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import time
 from typing import Any
 
 from distributed.diagnostics.plugin import NannyPlugin, SchedulerPlugin, WorkerPlugin
@@ -45,17 +46,26 @@ ASK_TIMEOUT_S = 20
 LEAVE_TIMEOUT_S = 3
 # Process times come from the kernel's ticks, file times from its clock.
 CLOCK_SLACK_S = 0.05
+# Of a nanny or a worker: when, as an attribute.
+SYNCED = "_pkgsync_synced"
 
 logger = logging.getLogger("distributed.pkgsync")
 
 
 def _process_start() -> float:
-    import psutil
+    """To the kernel's tick; psutil counts from a boot time in whole seconds."""
+    try:
+        with open("/proc/self/stat", encoding="ascii", errors="replace") as stat:
+            ticks = int(stat.read().rpartition(")")[2].split()[19])
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+        return time.time() - age
+    except (OSError, ValueError, AttributeError):
+        import psutil
 
-    return float(psutil.Process().create_time())
+        return float(psutil.Process().create_time())
 
 
-def _own_files_edited(files: list[str], started: float) -> list[str]:
+def _own_files_edited(files: list[str], since: float) -> list[str]:
     """Of the client's own environment, where an edit is an installation."""
     edited = []
     for path in files:
@@ -63,7 +73,7 @@ def _own_files_edited(files: list[str], started: float) -> list[str]:
             status = os.stat(path)
         except OSError:
             continue
-        if status.st_mtime > started - CLOCK_SLACK_S:
+        if status.st_mtime > since:
             edited.append(path)
     return edited
 
@@ -77,12 +87,22 @@ class LoadedFiles(Portable):
         return {"started": _process_start(), "files": loaded_files()}
 
 
-def stale_files(payload: Payload, loaded: dict[str, Any]) -> list[str]:
-    """Files that a process has imported and that are not the same any more."""
+def stale_files(server: Any, payload: Payload, loaded: dict[str, Any]) -> list[str]:
+    """Files that a process has imported and that were replaced since: since it
+    started or, if that was later, since `server` was last brought to a spec."""
+    since = max(loaded["started"] - CLOCK_SLACK_S, getattr(server, SYNCED, 0.0))
     if is_own(payload, installed()):
-        return _own_files_edited(loaded["files"], loaded["started"])
-    changed = changed_since(loaded["started"] - CLOCK_SLACK_S)
+        return _own_files_edited(loaded["files"], since)
+    changed = changed_since(since)
     return [path for path in loaded["files"] if path in changed]
+
+
+def _owner(path: str) -> str | None:
+    """The distribution that a file belongs to."""
+    for found in installed().values():
+        if any(str(name) == path for name in files_of(found)):
+            return found.name
+    return None
 
 
 class SchedulerSync(Portable, SchedulerPlugin):  # type: ignore[misc]
@@ -171,10 +191,12 @@ class NannySync(Portable, NannyPlugin):  # type: ignore[misc]
                 # on; without a worker it ends.
                 nanny.instantiate = _Refusal(error)
             raise
+        synced = time.time()
         report["role"] = "nanny"
         report["restarted"] = False
         if nanny.process is not None and nanny.worker_address:
             report["restarted"] = await self._refresh(nanny, report)
+        setattr(nanny, SYNCED, synced)
         await _tell(nanny, report)
 
     async def _refresh(self, nanny: Any, report: Report) -> bool:
@@ -209,7 +231,7 @@ class NannySync(Portable, NannyPlugin):  # type: ignore[misc]
         except Exception as error:
             # A worker that does not answer is no reason to leave it stale.
             return ["a worker that does not say what it imported (%r)" % error]
-        return await asyncio.to_thread(stale_files, self.payload, loaded)
+        return await asyncio.to_thread(stale_files, nanny, self.payload, loaded)
 
 
 class _Refusal:
@@ -264,17 +286,22 @@ class WorkerSync(Portable, WorkerPlugin):  # type: ignore[misc]
         """Nobody starts this process anew: what it imported must stay."""
         self._refuse_loaded()
         report = await asyncio.to_thread(bring, self.payload, True)
+        synced = time.time()
         report["role"] = "worker"
-        stale = stale_files(
-            self.payload, {"started": _process_start(), "files": loaded_files()}
-        )
+        loaded = {"started": _process_start(), "files": loaded_files()}
+        stale = await asyncio.to_thread(stale_files, worker, self.payload, loaded)
         if stale and report["method"] != "own":
+            # The scheduler or another worker of this environment was first.
+            package = _owner(stale[0])
             raise fail(
-                "%s was replaced by another worker while this one had it imported,"
-                " and no nanny starts it anew: restart it" % stale[0],
+                "%s was replaced while this worker had imported it, and without a"
+                " nanny nobody can start it anew: start it with a nanny, or restart"
+                " it" % (package or stale[0]),
+                package=package,
                 phase="restart",
                 cause="no nanny",
             )
+        setattr(worker, SYNCED, synced)
         await _tell(worker, report)
 
     def _refuse_loaded(self) -> None:

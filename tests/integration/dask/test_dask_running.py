@@ -12,6 +12,12 @@ sys.path.insert(1, os.path.dirname(__file__))
 from cluster_support import BESIDE, EDITED, ClusterCase  # noqa: E402
 
 
+def edited_value():
+    import edited
+
+    return edited.value
+
+
 class Running(ClusterCase):
     def setUp(self):
         super().setUp()
@@ -68,7 +74,13 @@ class Running(ClusterCase):
         after = client.run(os.getpid)
         self.assertEqual(after.get(other), before[other])
         self.assertNotIn(before[one], after.values())
-        self.assertEqual(self.compute(client), 115)
+        # The other has imported nothing of it to this day.
+        self.assertEqual(client.submit(
+            edited_value, pure=False, workers=[other]).result(60), 5)
+        BESIDE.write_text("value = 200\n")
+        plugin.resync(client)
+        self.assertEqual(client.run(os.getpid)[other], before[other])
+        self.assertEqual(self.compute(client), 215)
 
     def test_a_worker_that_comes_later_is_ready_before_it_takes_a_task(self):
         client, _ = self.cluster(count=1)
