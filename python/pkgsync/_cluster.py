@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import distributed
+import distributed.core
 from distributed.core import Status
 from distributed.deploy.spec import ProcessInterface, SpecCluster
 
@@ -266,7 +267,7 @@ class _Interpreter(ProcessInterface):  # type: ignore[misc]
         """`ready()`, once it is true; what was printed is the error's log."""
         assert self._process
         for _ in range(START_TIMEOUT_S * 20):
-            found = ready()
+            found = await ready()
             if found:
                 return found
             if self._process.returncode is not None:
@@ -314,7 +315,7 @@ class _Scheduler(_Interpreter):
         await super().start()
         self.address = await self.wait_until(self._read_address, "scheduler")
 
-    def _read_address(self) -> str | None:
+    async def _read_address(self) -> str | None:
         try:
             return str(json.loads(self._file.read_text())["address"])
         except (OSError, ValueError):
@@ -334,18 +335,18 @@ class _Worker(_Interpreter):
         worker_class: str = "distributed.Nanny",
         name: object = None,
     ) -> None:
+        self._scheduler = scheduler
         spec = {"cls": worker_class, "opts": {**options, "name": name}}
         super().__init__(python, scheduler, "--spec", json.dumps(spec), name=name)
 
     async def start(self) -> None:
         await super().start()
-        await self.wait_until(
-            lambda: (
-                "Registered to:" in self.printed()
-                or "Start worker at" in self.printed()
-            ),
-            "worker",
-        )
+        async with distributed.core.rpc(self._scheduler) as scheduler:
+            await self.wait_until(lambda: self._known_to(scheduler), "worker")
+
+    async def _known_to(self, scheduler: Any) -> bool:
+        workers = (await scheduler.identity())["workers"].values()
+        return str(self.name) in {str(worker["name"]) for worker in workers}
 
 
 class InterpreterCluster(_Synchronized, SpecCluster):  # type: ignore[misc]
