@@ -65,7 +65,8 @@ static void end_item(struct ps_sync_work *w, const struct ps_error *err)
     if (err->code) {
         r->status = PS_WHEEL_FAILED;
         r->error = *err;
-        r->name = r->version = r->file_name = NULL;
+        r->name = w->item->name;
+        r->version = r->file_name = NULL;
         r->path = r->url = NULL;
     }
     if (w->o->event)
@@ -136,8 +137,10 @@ static void compare(const struct ps_sync_item *item, struct ps_wheel_result *r)
 {
     const struct ps_spec_wheel *wanted = item->wheel;
 
-    if (r->status == PS_WHEEL_FAILED)
+    if (r->status == PS_WHEEL_FAILED) {
+        r->name = r->name ? r->name : item->name;
         return;
+    }
     if (item->name &&
         !ps_name_equal(ps_str_from(item->name), ps_str_from(r->name))) {
         r->status = PS_WHEEL_FAILED;
