@@ -352,12 +352,12 @@ static int read_url(const struct reader *r, const json_t *doc,
             return ps_fail(r->err, PS_EINVALID,
                            DOCUMENT ": 'url' is '%.100s', expected "
                                     "'file:///...' with dir_info",
-                           d->url);
+                           ps_url_shown(r->arena, d->url));
         if (parts.has_authority && parts.host.len > 0)
             return PS_OK;
         return ps_fail(r->err, PS_EINVALID,
                        DOCUMENT ": 'url' is '%.100s', which names no host",
-                       d->url);
+                       ps_url_shown(r->arena, d->url));
     }
     if (ps_url_file_path(r->arena, &parts, &path, r->err) < 0)
         return ps_context(r->err, DOCUMENT ": 'url'");

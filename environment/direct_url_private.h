@@ -3,6 +3,7 @@
  *
  *   direct_url      the document, and what installs it again
  *   direct_url_url  URLs: their parts, credentials, local paths
+ *   url_shown       URLs as they may be shown
  */
 #ifndef PKGSYNC_DIRECT_URL_PRIVATE_H
 #define PKGSYNC_DIRECT_URL_PRIVATE_H
@@ -28,6 +29,16 @@ PS_MUST_USE int ps_url_split(struct ps_str text, struct ps_url_parts *out,
 /* The URL without credentials; in the arena. */
 char *ps_url_without_credentials(struct ps_arena *arena,
                                  const struct ps_url_parts *u);
+
+/*
+ * Whether `rest`, behind "scheme://", begins with a user, and how long that
+ * is, without its '@'.  A password that was written as it is may have '/', '?'
+ * and '#' in it (web schemes only: in others '@' belongs to paths).
+ */
+bool ps_url_user(struct ps_str rest, bool is_web, size_t *len);
+
+/* http, https, and those with "git+" before them. */
+bool ps_url_scheme_is_web(struct ps_str scheme);
 
 bool ps_url_is_file(const struct ps_url_parts *u);
 

@@ -64,18 +64,16 @@ int ps_url_split(struct ps_str text, struct ps_url_parts *out,
                        "the URL has no scheme (expected one such as "
                        "'https://...' or 'file:///...')");
     if (ps_str_starts(rest, "//")) {
-        struct ps_str authority = { 0 };
+        size_t user = 0;
 
         rest = ps_str_skip(rest, 2);
-        authority = take_until(&rest, "/?#");
         u.has_authority = true;
-        u.host = authority;
-        if (ps_str_cut_last(&authority, '@', &u.user)) {
-            u.has_user = true;
-            u.host = authority;
-        } else {
-            u.user = (struct ps_str){ 0 };
+        u.has_user = ps_url_user(rest, ps_url_scheme_is_web(u.scheme), &user);
+        if (u.has_user) {
+            u.user = ps_str_first(rest, user);
+            rest = ps_str_skip(rest, user + 1);
         }
+        u.host = take_until(&rest, "/?#");
     }
     u.path = take_until(&rest, "?#");
     if (ps_str_starts(rest, "?")) {

@@ -257,7 +257,7 @@ static int decide_extras(struct judge *j, struct ps_error *err)
             return ps_fail(err, PS_EINVALID,
                            "'--extra %s': another one names '%s' too; keep "
                            "one of them",
-                           *extra, d.name);
+                           ps_url_shown(j->arena, *extra), d.name);
         add(j, normal, &d);
         j->extra_count = j->count;
     }

@@ -50,9 +50,9 @@ static int take_url(struct ps_arena *arena, struct ps_str url,
     if (out->build)
         return PS_OK;
     return ps_fail(err, PS_EINVALID,
-                   "'%.*s' cannot be fetched: only 'git+', 'https://', "
+                   "'%s' cannot be fetched: only 'git+', 'https://', "
                    "'http://' and 'file:///' can",
-                   PS_STR_FMT(url));
+                   ps_url_shown(arena, ps_arena_dup(arena, url)));
 }
 
 int ps_extra_decide(struct ps_arena *arena, const char *text,
@@ -65,7 +65,7 @@ int ps_extra_decide(struct ps_arena *arena, const char *text,
     bool holds = true;
 
     if (ps_requirement_parse(arena, ps_str_from(text), &r, err) < 0)
-        return ps_context(err, "'--extra %s'", text);
+        return ps_context(err, "'--extra %s'", ps_url_shown(arena, text));
     *out = (struct ps_decision){
         .name = ps_arena_dup(arena, r.name),
         .version = "",
@@ -80,7 +80,7 @@ int ps_extra_decide(struct ps_arena *arena, const char *text,
             dist->version);
     ps_linux_markers(&target);
     if (ps_marker_holds(r.marker, &target, NULL, &holds, err) < 0)
-        return ps_context(err, "'--extra %s'", text);
+        return ps_context(err, "'--extra %s'", ps_url_shown(arena, text));
     if (!holds) {
         out->level = PS_LEVEL_IGNORED;
         out->requirement = NULL;
@@ -89,6 +89,6 @@ int ps_extra_decide(struct ps_arena *arena, const char *text,
         return PS_OK;
     }
     if (r.url.len > 0 && take_url(arena, r.url, out, err) < 0)
-        return ps_context(err, "'--extra %s'", text);
+        return ps_context(err, "'--extra %s'", ps_url_shown(arena, text));
     return PS_OK;
 }

@@ -23,10 +23,11 @@ static const char *vcs_text(struct ps_arena *arena,
                             const struct ps_direct_url *d)
 {
     if (d->commit)
-        return ps_arena_format(arena, "from %s, %s at %.*s", d->vcs, d->url,
-                               SHORT_COMMIT, d->commit);
+        return ps_arena_format(arena, "from %s, %s at %.*s", d->vcs,
+                               ps_url_shown(arena, d->url), SHORT_COMMIT,
+                               d->commit);
     return ps_arena_format(arena, "from %s, %s", d->vcs ? d->vcs : "vcs",
-                           d->url);
+                           ps_url_shown(arena, d->url));
 }
 
 const char *ps_source_text(struct ps_arena *arena, const struct ps_dist *dist)
@@ -46,7 +47,7 @@ const char *ps_source_text(struct ps_arena *arena, const struct ps_dist *dist)
         return vcs_text(arena, d);
     case PS_DIST_ARCHIVE:
         return ps_arena_format(arena, "from the archive '%s'",
-                               d->path ? d->path : d->url);
+                               d->path ? d->path : ps_url_shown(arena, d->url));
     case PS_DIST_LOOSE:
         return "as loose modules";
     }

@@ -24,11 +24,10 @@ const char *ps_spec_clean_text(struct ps_arena *arena, const char *z);
  * spec holds is printable UTF-8. */
 void ps_spec_add_quoted(struct ps_buf *b, const char *z);
 
-/* Whether a URL says who somebody is: a password, a token as the user, a
- * signature.  The user "git", users of ssh, and ${VARIABLES} are fine. */
+/* Whether a URL has what ps_url_shown() leaves out. */
 bool ps_spec_url_has_secret(const char *url);
 
-/* Without it; the same pointer when there was nothing.  NULL gives NULL. */
+/* Without it.  NULL gives NULL. */
 const char *ps_spec_url_without_secret(struct ps_arena *arena, const char *url);
 
 /* An absolute URL that an installer reads: no blanks, no fragment. */

@@ -44,82 +44,16 @@ const char *ps_spec_clean_text(struct ps_arena *arena, const char *z)
     return out;
 }
 
-/* The user part of a URL, without '@'; empty when there is none. */
-static struct ps_str user_of(const char *url)
-{
-    const char *scheme = strstr(url, "://");
-    const char *start = scheme ? scheme + 3 : url;
-    size_t len = strcspn(start, "/?#");
-    const char *at = scheme ? memrchr(start, '@', len) : NULL;
-
-    if (!at)
-        return (struct ps_str){ .data = start, .len = 0 };
-    return (struct ps_str){ .data = start, .len = (size_t)(at - start) };
-}
-
-/* "${USER}:${TOKEN}": names of secrets, not secrets. */
-static bool is_variables(struct ps_str user)
-{
-    while (user.len > 0) {
-        struct ps_str name;
-
-        if (user.data[0] == ':') {
-            user = ps_str_skip(user, 1);
-            continue;
-        }
-        if (!ps_str_starts(user, "${"))
-            return false;
-        user = ps_str_skip(user, 2);
-        if (!ps_str_cut(&user, '}', &name) || name.len == 0 ||
-            memchr(name.data, '$', name.len))
-            return false;
-    }
-    return true;
-}
-
-static bool is_ssh(const char *url)
-{
-    struct ps_str scheme = ps_str_from(url);
-
-    return ps_str_starts(scheme, "ssh://") ||
-           ps_str_starts(scheme, "git+ssh://");
-}
-
-static bool has_signature(const char *url)
-{
-    const char *query = strchr(url, '?');
-
-    return query &&
-           (strcasestr(query, "signature=") || strcasestr(query, "token=") ||
-            strcasestr(query, "X-Amz-Credential="));
-}
-
 bool ps_spec_url_has_secret(const char *url)
 {
-    struct ps_str user = user_of(url);
+    PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
 
-    if (has_signature(url))
-        return true;
-    if (user.len == 0 || ps_str_is(user, "git") || is_variables(user))
-        return false;
-    return !is_ssh(url) || memchr(user.data, ':', user.len) != NULL;
+    return strcmp(url, ps_url_shown(&arena, url)) != 0;
 }
 
 const char *ps_spec_url_without_secret(struct ps_arena *arena, const char *url)
 {
-    struct ps_str user;
-    char *out = NULL;
-
-    if (!url || !ps_spec_url_has_secret(url))
-        return url;
-    out = ps_arena_strdup(arena, url);
-    if (has_signature(out))
-        out[strcspn(out, "?")] = '\0';
-    if (!ps_spec_url_has_secret(out))
-        return out;
-    user = user_of(out);
-    return ps_arena_format(arena, "%.*s%s", (int)(user.data - out), out,
-                           user.data + user.len + 1);
+    return url ? ps_url_shown(arena, url) : NULL;
 }
 
 bool ps_spec_url_is_valid(const char *url, const char *const *schemes)

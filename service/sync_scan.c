@@ -121,7 +121,8 @@ static struct ps_sync_row dist_row(struct ps_arena *arena,
     if (!dist)
         return row;
     row.kind = ps_dist_source_name(dist->source);
-    row.url = dist->direct.url;
+    if (dist->direct.url)
+        row.url = ps_url_shown(arena, dist->direct.url);
     if (!row.url && dist->project)
         row.url = ps_arena_format(arena, "file://%s", dist->project);
     row.commit = dist->direct.commit;

@@ -42,7 +42,16 @@ PS_MUST_USE int ps_direct_url_parse(struct ps_arena *arena, struct ps_str json,
                                     struct ps_error *err);
 
 /*
- * What installs it again: "git+https://host/repo@commit#subdirectory=x",
+ * A text as it may be shown or written down: the URLs in it (words between
+ * blanks) have no query, no fragment but sha256=, subdirectory= and egg=, and
+ * no user but "git", users of ssh without a password, and ${VARIABLE}.  In the
+ * arena.
+ */
+char *ps_url_shown(struct ps_arena *arena, const char *text);
+
+/*
+ * What installs it again: with its query, so never to be shown:
+ * "git+https://host/repo@commit#subdirectory=x",
  * "https://host/x.whl#sha256=...", "/path"; in the arena.
  */
 char *ps_direct_url_requirement(struct ps_arena *arena,

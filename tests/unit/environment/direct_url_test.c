@@ -354,6 +354,68 @@ static void says_what_is_wrong_with_a_document(void **state)
     }
 }
 
+static void shows_no_part_of_a_url_that_may_be_a_secret(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *shown;
+    } cases[] = {
+        { "https://h/x-1.tar.gz?token=S", "https://h/x-1.tar.gz" },
+        { "https://h/x?sv=1&sig=S#sha256=ab", "https://h/x#sha256=ab" },
+        { "https://h/x#S=", "https://h/x" },
+        { "https://h/x#egg=a&S&subdirectory=p/q",
+          "https://h/x#egg=a&subdirectory=p/q" },
+        { "https://h/x#egg=S:S", "https://h/x" },
+        { "https://u:S@h/x", "https://h/x" },
+        { "HTTPS://S@h/x", "HTTPS://h/x" },
+        { "https://u:S/PW@h.org/r", "https://h.org/r" },
+        { "https://u:S?P#W@h.org/r", "https://h.org/r" },
+        { "https://u@v:S/PW@h.org/r", "https://h.org/r" },
+        { "https://S/PW@h.org/r", "https://h.org/r" },
+        { "https:u:S@h/r", "https:h/r" },
+        { "git+https://u:S@h/r@abc", "git+https://h/r@abc" },
+        { "git+https://git@h/r@abc#egg=x", "git+https://git@h/r@abc#egg=x" },
+        { "git+https://h:8080/r@v1.0", "git+https://h:8080/r@v1.0" },
+        { "https://h.org/a@b.c/d", "https://h.org/a@b.c/d" },
+        { "ssh://me:S@h/r", "ssh://me@h/r" },
+        { "git+ssh://git@h/r", "git+ssh://git@h/r" },
+        { "https://${U}:${S}@h/r", "https://${U}:${S}@h/r" },
+        { "https://[::1]:80/r@v", "https://[::1]:80/r@v" },
+        { "file:///a@b/c?d", "file:///a@b/c" },
+        { "x @ https://u:S@h/x.whl?S ; python_version > '3'",
+          "x @ https://h/x.whl ; python_version > '3'" },
+        { "x@https://u:S@h/x.whl?S", "x@https://h/x.whl" },
+        { "/a/b?c#d@e", "/a/b?c#d@e" },
+        { "", "" },
+        { "x>=1", "x>=1" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < PS_ARRAY_SIZE(cases); i++) {
+        PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
+
+        assert_string_equal(ps_url_shown(&arena, cases[i].text),
+                            cases[i].shown);
+    }
+}
+
+static void fetches_with_the_query_that_it_does_not_show(void **state)
+{
+    PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
+    struct ps_error err = PS_ERROR_INIT;
+    struct ps_direct_url d = { 0 };
+
+    (void)state;
+    assert_ok(
+        parse(&arena, ARCHIVE("https://u:S/PW@h.org/x?sig=1", ""), &d, &err),
+        &err);
+    assert_string_equal(ps_direct_url_requirement(&arena, &d),
+                        "https://h.org/x?sig=1");
+    assert_int_equal(parse(&arena, VCS("https:u:SECRET@h", ""), &d, &err),
+                     PS_EINVALID);
+    assert_null(strstr(err.text, "SECRET"));
+}
+
 static void needs_nothing_to_install_what_an_index_has(void **state)
 {
     PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
@@ -370,6 +432,8 @@ int main(void)
         cmocka_unit_test(keeps_no_credentials),
         cmocka_unit_test(finds_the_path_of_a_file_url),
         cmocka_unit_test(says_what_is_wrong_with_a_document),
+        cmocka_unit_test(shows_no_part_of_a_url_that_may_be_a_secret),
+        cmocka_unit_test(fetches_with_the_query_that_it_does_not_show),
         cmocka_unit_test(needs_nothing_to_install_what_an_index_has),
     };
 
