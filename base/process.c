@@ -1,6 +1,7 @@
 /*
  * A child of the host, watched with poll(2) through a pidfd, its pipes and
- * the cancel token.  posix_spawn(3), not fork(2): the caller has threads.
+ * the cancel token.  posix_spawn(3), not fork(2): the caller has threads; but
+ * for children that end with it (process_fork.c).
  */
 #include "pkgsync/process.h"
 
@@ -19,6 +20,7 @@
 #include "pkgsync/fd.h"
 #include "pkgsync/mem.h"
 #include "pkgsync/util.h"
+#include "process_private.h"
 
 #define GRACE_MS 1000
 #define CHUNK_SIZE ((size_t)64 * 1024)
@@ -105,6 +107,13 @@ static int spawn_with(struct child *c, posix_spawn_file_actions_t *files,
     (void)sigaddset(&defaults, SIGTERM);
     (void)sigaddset(&defaults, SIGPIPE);
     (void)sigaddset(&defaults, SIGCHLD);
+    if (s->ends_with_us)
+        return ps_process_fork(s,
+                               &(struct ps_process_streams){
+                                   .in = c->in[0],
+                                   .out = s->out ? c->out[1] : c->errs[1],
+                                   .err = c->errs[1] },
+                               &c->pid);
     if (posix_spawnattr_setflags(attr, POSIX_SPAWN_SETPGROUP |
                                            POSIX_SPAWN_SETSIGMASK |
                                            POSIX_SPAWN_SETSIGDEF) ||

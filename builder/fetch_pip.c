@@ -292,6 +292,7 @@ int ps_pip_download(struct ps_arena *arena, const struct ps_fetch *f,
         .sink = ps_tail_sink,
         .sink_user = tail,
         .wall_limit_ms = PIP_LIMIT_MS,
+        .ends_with_us = true,
     };
     struct ps_process_result result = { .exit_status = 0 };
     const char *pip = NULL;

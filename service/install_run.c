@@ -5,6 +5,9 @@
  * them again and notes the hash; index packages by name and version from the
  * directory that each lies in, so that they do not look as if somebody had
  * installed a file.
+ *
+ * It ends with us, and has the lock of the environment as long as it runs:
+ * whatever happens here, no other install begins before it has ended.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -228,7 +231,10 @@ static int run(struct ps_install *in, const char *what, const char **argv,
                                           .cwd = "/",
                                           .sink = tail_sink,
                                           .sink_user = tail,
-                                          .wall_limit_ms = LIMIT_MS };
+                                          .wall_limit_ms = LIMIT_MS,
+                                          .pass_fds = &in->lock,
+                                          .pass_fd_count = in->lock >= 0,
+                                          .ends_with_us = true };
     struct ps_process_result result = { .exit_status = 0 };
     int rc = PS_OK;
 

@@ -39,6 +39,8 @@ struct ps_process_spec {
     uint64_t wall_limit_ms; /* 0: none */
     const int *pass_fds;    /* Optional: stay open under the same numbers */
     size_t pass_fd_count;
+    bool ends_with_us; /* SIGKILL for the child (not for its own) when the
+                          thread that runs it ends, however it ends */
 };
 
 struct ps_process_result {

@@ -71,6 +71,19 @@ class Back(s.InstallTest):
             time.sleep(0.02)
         return path.read_text()
 
+    def wait_for_end(self, pid):
+        """Of what was started by a program that was killed."""
+        limit = time.monotonic() + 30
+        while True:
+            try:
+                with open("/proc/%d/stat" % pid) as stat:
+                    if stat.read().rpartition(")")[2].split()[0] == "Z":
+                        return
+            except FileNotFoundError:
+                return
+            self.assertLess(time.monotonic(), limit, "it goes on")
+            time.sleep(0.02)
+
     def test_an_installer_that_fails_in_the_middle(self):
         self.fake_uv("install(wheels[0]); print('error: no more', "
                      "file=sys.stderr); sys.exit(2)")
@@ -172,7 +185,7 @@ class Back(s.InstallTest):
         pid = int(self.wait_for(self.tmp / "pid"))
         process.kill()
         process.wait()
-        os.kill(pid, signal.SIGKILL)
+        self.wait_for_end(pid)
         (self.tmp / "bin/uv").unlink()
         self.assertEqual(self.versions(venv), {"demo": "1.0"})
         self.assertTrue((venv / ".pkgsync/journal.json").exists())
@@ -198,10 +211,34 @@ class Back(s.InstallTest):
         pid = int(self.wait_for(self.tmp / "pid"))
         process.kill()
         process.wait()
-        os.kill(pid, signal.SIGKILL)
+        self.wait_for_end(pid)
         result = self.install(venv, self.spec())
         self.assertTrue(result.doc["restored"])
         self.assertEqual(self.picture(venv), before)
+
+    def test_the_next_install_waits_for_what_a_killed_one_still_runs(self):
+        """A child of the installer that outlives it goes on writing."""
+        self.fake_uv("""
+    if os.fork():
+        (tmp / 'ready').write_text('')
+        time.sleep(600)
+    os.setsid()
+    time.sleep(3)
+    (site / 'demo').mkdir(exist_ok=True)
+    (site / 'demo/__init__.py').write_text('late')
+    (tmp / 'ended').write_text('')
+""")
+        venv, spec = self.both()
+        process = self.start(venv, spec)
+        self.wait_for(self.tmp / "ready")
+        process.kill()
+        process.wait()
+        (self.tmp / "bin/uv").unlink()
+        result = self.install(venv, spec)
+        self.assertTrue((self.tmp / "ended").exists())
+        self.assertIn("waiting for another install", result.err)
+        self.assertEqual(self.run_python(
+            venv, "import demo; print(demo.VERSION)"), "1.0")
 
     def test_an_interrupt_ends_it_and_goes_back(self):
         self.fake_uv("install(wheels[0]); (tmp / 'ready').write_text(''); "

@@ -114,6 +114,46 @@ static void what_it_leaves_in_its_group_is_killed(void **state)
     (void)close(fds[0]);
 }
 
+static void one_that_ends_with_us_is_run_like_any_other(void **state)
+{
+    struct fixture *f = *state;
+
+    f->spec.ends_with_us = true;
+    run(f, ARGV("two-streams"), PS_OK);
+    assert_int_equal(f->result.exit_status, 3);
+    assert_true(f->out.len > 0);
+    f->spec.cwd = "/nowhere";
+    run(f, ARGV("two-streams"), PS_ENOTFOUND);
+}
+
+static void one_that_ends_with_us_does(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_error err = PS_ERROR_INIT;
+    struct pollfd p = { .events = POLLIN };
+    int fds[2];
+    pid_t parent = -1;
+
+    assert_ok(ps_pipe(fds, &err), &err);
+    parent = fork();
+    if (parent == 0) {
+        f->spec.pass_fds = &fds[1];
+        f->spec.pass_fd_count = 1;
+        f->spec.ends_with_us = true;
+        f->spec.argv = ARGV("sleep");
+        (void)!ps_process_run(&f->spec, NULL, &f->result, &f->err);
+        _exit(1);
+    }
+    (void)close(fds[1]);
+    (void)usleep(300000);
+    (void)kill(parent, SIGKILL);
+    assert_int_equal(waitpid(parent, NULL, 0), parent);
+    p.fd = fds[0];
+    assert_int_equal(poll(&p, 1, SOON_MS), 1);
+    assert_int_equal(p.revents & POLLHUP, POLLHUP);
+    (void)close(fds[0]);
+}
+
 static void *fire_after_a_while(void *user)
 {
     (void)usleep(300000);
@@ -174,6 +214,8 @@ static int run_all(void)
         TEST(a_daemon_that_holds_the_output_is_not_waited_for),
         TEST(a_daemon_that_goes_on_writing_is_left_after_a_second),
         TEST(what_it_leaves_in_its_group_is_killed),
+        TEST(one_that_ends_with_us_is_run_like_any_other),
+        TEST(one_that_ends_with_us_does),
         TEST(a_cancel_from_another_thread_ends_it),
         TEST(after_a_cancel_nothing_is_started),
     };
