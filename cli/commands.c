@@ -14,7 +14,8 @@ const struct cmd cmds[] = {
       "list an environment: each package's source, level and requirement",
       "Starts nothing and changes nothing. What is wrong with the environment "
       "is told on\nstandard error. The exit status is 66 when a critical "
-      "package is missing, after\nall the rest was printed." },
+      "package is missing, after\nall the rest was printed; other packages "
+      "that no cluster can get are told and leave it 0." },
     { "sync", CMD_SYNC, cmd_sync, "",
       "build what an environment needs, upload it, and write its spec",
       "Editable installs, directories, git and other direct URLs and loose "
@@ -23,7 +24,8 @@ const struct cmd cmds[] = {
       "requirements.txt, with `--match exact`\npylock.toml and, of conda "
       "environments, environment.yml are written to the state\ndirectory and "
       "to `--output-dir`. When a build fails, the others are finished and\n"
-      "nothing is written. A critical package that is missing is an error before "
+      "nothing is written. A critical package that is missing, and packages that "
+      "no cluster\ncan get (all of them are named), are an error before "
       "any build." },
     { "warm", CMD_WARM, cmd_warm, "[SOURCE...]",
       "build and upload what is missing, and install nothing",

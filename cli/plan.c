@@ -26,6 +26,8 @@ int cli_plan(struct cli *cli, const struct ps_python *python,
     if (!cwd)
         return ps_fail_errno(err, errno, "find the working directory");
     levels.allow_missing_critical = report_missing;
+    if (!report_missing)
+        levels.allow_failed = cli_list(cli, "allow-failed");
     options.cwd = ps_arena_strdup(&cli->arena, cwd);
     if (rc == PS_OK)
         rc = ps_site_of(&cli->arena, python, getenv("PYTHONPATH"), site, err);

@@ -17,13 +17,14 @@ const struct ps_setting cli_settings[] = {
       "leave this package out" },
     { "only", PS_SETTING_LIST, NULL, 0, 0, NULL,
       "leave out all but this package, what it requires, and the critical "
-      "ones" },
+      "ones; loose modules as well" },
     { "extra", PS_SETTING_LIST, NULL, 0, 0, NULL,
       "a requirement for the cluster alone, that is not installed here" },
     { "no-loose", PS_SETTING_BOOL, "false", 0, 0, NULL,
       "leave out modules that lie in the working directory and PYTHONPATH" },
     { "allow-failed", PS_SETTING_LIST, NULL, 0, 0, NULL,
-      "go on without this package if its build fails" },
+      "go on without this package if its build fails or no cluster can get "
+      "it" },
     { "output-dir", PS_SETTING_TEXT, NULL, 0, 0, "path",
       "write environment.json, requirements.txt and the like there as well" },
     { "presign", PS_SETTING_NUMBER, "0", 0, PS_STORE_PRESIGN_MAX_S, "s",

@@ -36,6 +36,10 @@ struct judge {
 
     struct ps_problem *problems; /* room for all */
     size_t problem_count;
+
+    const struct ps_dist **refused; /* room for all dists */
+    size_t refused_count;
+    struct ps_error first_refused;
 };
 
 static void add_problem(struct judge *j, const char *path, const char *message)
@@ -53,14 +57,54 @@ static void add(struct judge *j, const char *normal,
     j->items[j->count++] = (struct sortable){ normal, *decision };
 }
 
-/* A thing that no cluster can get: the end, or for `scan` a problem. */
-static int refuse(struct judge *j, const struct ps_dist *dist, int code,
-                  const char *message, struct ps_error *err)
+static bool is_listed(const char *const *names, const struct ps_dist *dist)
 {
-    if (!j->options->allow_missing_critical)
-        return ps_fail(err, code, "%s", message);
-    add_problem(j, dist->location, ps_arena_strdup(j->arena, message));
-    return PS_OK;
+    for (; names && *names; names++)
+        if (ps_name_equal(ps_str_from(*names), ps_str_from(dist->name)))
+            return true;
+    return false;
+}
+
+/* A thing that no cluster can get: the end, after all were looked at; for
+ * `scan` a problem. */
+static void refuse(struct judge *j, struct ps_decision *d, int code,
+                   const char *reason, const char *message)
+{
+    d->level = PS_LEVEL_EXACT; /* without a requirement */
+    d->reason = reason;
+    d->warning = ps_arena_strdup(j->arena, message);
+    if (is_listed(j->options->allow_failed, d->dist)) {
+        d->level = PS_LEVEL_IGNORED;
+        d->reason = "it cannot be had, and --allow-failed names it";
+        d->left_out = true;
+    }
+    if (d->left_out || j->options->allow_missing_critical) {
+        add_problem(j, d->dist->location, d->warning);
+        d->warning = NULL; /* said once */
+        return;
+    }
+    if (j->refused_count == 0)
+        (void)ps_fail(&j->first_refused, code, "%s", message);
+    j->refused[j->refused_count++] = d->dist;
+}
+
+static int fail_refused(const struct judge *j, struct ps_error *err)
+{
+    PS_AUTO_BUF struct ps_buf names = PS_BUF_INIT(PS_ERROR_TEXT_MAX / 2);
+
+    if (j->refused_count == 1) {
+        *err = j->first_refused;
+        return err->code;
+    }
+    for (size_t i = 0; i < j->refused_count; i++)
+        ps_buf_addf(&names, "%s'%s'", i > 0 ? ", " : "", j->refused[i]->name);
+    (void)ps_fail(err, j->first_refused.code,
+                  "%zu packages cannot be had on the cluster: %s%s",
+                  j->refused_count, ps_buf_z(&names),
+                  names.overflow ? ", ..." : "");
+    return ps_hint(err, "`pkgsync scan` says why of each; leave one out with "
+                        "--ignore NAME, or, where an index has this very "
+                        "version, say so with --exact NAME");
 }
 
 static int check_critical(struct judge *j, struct ps_error *err)
@@ -89,8 +133,8 @@ static int check_critical(struct judge *j, struct ps_error *err)
 }
 
 /* The requirement, for one that an index or conda has. */
-static int write_requirement(struct judge *j, bool exact, bool trusted,
-                             struct ps_decision *d, struct ps_error *err)
+static void write_requirement(struct judge *j, bool exact, bool trusted,
+                              struct ps_decision *d)
 {
     struct ps_error why = PS_ERROR_INIT;
     struct ps_written w;
@@ -98,10 +142,8 @@ static int write_requirement(struct judge *j, bool exact, bool trusted,
                              &why);
 
     if (rc < 0) {
-        d->level = PS_LEVEL_EXACT;
-        d->reason = "cannot be had on the cluster";
-        d->warning = ps_arena_strdup(j->arena, why.text);
-        return refuse(j, d->dist, rc, d->warning, err);
+        refuse(j, d, rc, "cannot be had on the cluster", why.text);
+        return;
     }
     d->requirement = w.requirement;
     if (w.warning)
@@ -112,14 +154,18 @@ static int write_requirement(struct judge *j, bool exact, bool trusted,
                       : w.reason;
     if (d->level == PS_LEVEL_COMPATIBLE && w.is_exact)
         d->level = PS_LEVEL_EXACT;
+    if (!d->reason && d->dist->direct.kind == PS_DIRECT_ARCHIVE &&
+        d->dist->source == PS_DIST_INDEX)
+        d->reason = ps_arena_format(
+            j->arena, "the archive that it was installed from, '%s', is gone",
+            d->dist->direct.path ? d->dist->direct.path : "?");
     if (!d->reason)
         d->reason =
             d->conda ? "compatible releases, by conda" : "compatible releases";
-    return PS_OK;
 }
 
-static int decide_override(struct judge *j, enum ps_asked how,
-                           struct ps_decision *d, struct ps_error *err)
+static void decide_override(struct judge *j, enum ps_asked how,
+                            struct ps_decision *d)
 {
     bool exact = how == PS_ASKED_EXACT;
 
@@ -130,7 +176,7 @@ static int decide_override(struct judge *j, enum ps_asked how,
         d->warning = ps_arena_format(
             j->arena, "installed %s; the cluster gets an index's %s instead",
             ps_source_text(j->arena, d->dist), d->version);
-    return write_requirement(j, exact, exact, d, err);
+    write_requirement(j, exact, exact, d);
 }
 
 static void decide_ignored(struct ps_decision *d, const char *reason)
@@ -176,27 +222,34 @@ static bool is_foreign(struct judge *j, size_t i, struct ps_decision *d)
     return false;
 }
 
-static int decide_by_rule(struct judge *j, size_t i, struct ps_decision *d,
-                          struct ps_error *err)
+/* What no index has, and what only seems to be of one. */
+static bool is_none_of_an_index(struct judge *j, struct ps_decision *d)
 {
-    bool is_critical = ps_rule_is_critical(d->dist->normal);
     const char *refused = NULL;
 
-    if (is_foreign(j, i, d))
-        return PS_OK;
     if (ps_source_decide(j->arena, d->dist, d, &refused)) {
-        if (is_critical)
+        if (ps_rule_is_critical(d->dist->normal))
             d->reason =
                 ps_arena_format(j->arena, "critical, and %s", d->reason);
-        return PS_OK;
+        return true;
     }
     if (refused) {
-        d->level = PS_LEVEL_EXACT; /* without a requirement */
-        d->reason = "cannot be built";
-        d->warning = refused;
-        return refuse(j, d->dist, PS_EUNSUPPORTED, refused, err);
+        refuse(j, d, PS_EUNSUPPORTED, "cannot be built", refused);
+        return true;
     }
-    if (is_critical) {
+    if (d->dist->origin_error && d->dist->source == PS_DIST_INDEX) {
+        refuse(j, d, PS_EINVALID, "where it came from is not known",
+               ps_origin_refusal(j->arena, d->dist));
+        return true;
+    }
+    return false;
+}
+
+static void decide_by_rule(struct judge *j, size_t i, struct ps_decision *d)
+{
+    if (is_foreign(j, i, d) || is_none_of_an_index(j, d))
+        return;
+    if (ps_rule_is_critical(d->dist->normal)) {
         d->level = PS_LEVEL_CRITICAL;
         d->reason = ps_arena_format(j->arena, "critical: %s",
                                     ps_rule_critical_reason());
@@ -204,10 +257,10 @@ static int decide_by_rule(struct judge *j, size_t i, struct ps_decision *d,
         d->level = PS_LEVEL_EXACT;
         d->reason = "--match exact";
     }
-    return write_requirement(j, d->level != PS_LEVEL_COMPATIBLE, false, d, err);
+    write_requirement(j, d->level != PS_LEVEL_COMPATIBLE, false, d);
 }
 
-static int decide_dist(struct judge *j, size_t i, struct ps_error *err)
+static void decide_dist(struct judge *j, size_t i)
 {
     const struct ps_dist *dist = &j->environment->dists[i];
     struct ps_decision d = {
@@ -218,18 +271,14 @@ static int decide_dist(struct judge *j, size_t i, struct ps_error *err)
         .conda = dist->source == PS_DIST_CONDA,
     };
     enum ps_asked how = j->asked.how[i];
-    int rc = PS_OK;
 
     if (!is_left_out(j, i, &d)) {
         if (how == PS_ASKED_EXACT || how == PS_ASKED_COMPATIBLE)
-            rc = decide_override(j, how, &d, err);
+            decide_override(j, how, &d);
         else
-            rc = decide_by_rule(j, i, &d, err);
+            decide_by_rule(j, i, &d);
     }
-    if (rc < 0)
-        return rc;
     add(j, dist->normal, &d);
-    return PS_OK;
 }
 
 /* Whether an extra stands in its place. */
@@ -267,12 +316,11 @@ static int decide_extras(struct judge *j, struct ps_error *err)
 static int decide_dists(struct judge *j, struct ps_error *err)
 {
     const struct ps_environment *e = j->environment;
-    int rc = PS_OK;
 
-    for (size_t i = 0; i < e->count && rc == PS_OK; i++)
+    for (size_t i = 0; i < e->count; i++)
         if (!is_replaced(j, e->dists[i].normal))
-            rc = decide_dist(j, i, err);
-    return rc;
+            decide_dist(j, i);
+    return j->refused_count > 0 ? fail_refused(j, err) : PS_OK;
 }
 
 /* What of conda has no Python distribution.  One whose name a distribution has
@@ -359,6 +407,8 @@ int ps_levels_decide(struct ps_arena *arena,
         .environment = environment,
         .options = options,
         .items = ps_arena_alloc(arena, max + 1, sizeof(*j.items)),
+        .refused = ps_arena_alloc(arena, environment->count + 1,
+                                  sizeof(const struct ps_dist *)),
         .problems =
             ps_arena_alloc(arena, max + count_list(ps_rule_critical_names()),
                            sizeof(*j.problems)),

@@ -81,6 +81,11 @@ void ps_linux_markers(struct ps_marker_env *env);
 bool ps_source_decide(struct ps_arena *arena, const struct ps_dist *dist,
                       struct ps_decision *decision, const char **refused);
 
+/* Why one whose direct_url.json is broken is not taken from an index, and what
+ * to do; in the arena. */
+const char *ps_origin_refusal(struct ps_arena *arena,
+                              const struct ps_dist *dist);
+
 /* Where it came from, for people: "from git, https://... at 1a2b3c";
  * in the arena. */
 const char *ps_source_text(struct ps_arena *arena, const struct ps_dist *dist);

@@ -54,6 +54,18 @@ const char *ps_source_text(struct ps_arena *arena, const struct ps_dist *dist)
     return "from somewhere";
 }
 
+const char *ps_origin_refusal(struct ps_arena *arena,
+                              const struct ps_dist *dist)
+{
+    return ps_arena_format(
+        arena,
+        "'%s' was not installed by its name alone, and where it came from is "
+        "not known (%s): an index may have something else under its name; "
+        "install it again, or, where an index has it, say so with '--exact "
+        "%s' or '--compatible %s', or leave it out with '--ignore %s'",
+        dist->name, dist->origin_error, dist->name, dist->name, dist->name);
+}
+
 static const char *installed(struct ps_arena *arena, const struct ps_dist *dist)
 {
     return ps_arena_format(arena, "installed %s", ps_source_text(arena, dist));

@@ -73,6 +73,10 @@ static void check_allowed(struct sync *s)
         for (size_t k = 0; k < s->o->item_count; k++)
             found = found || ps_name_equal(ps_str_from(names[i]),
                                            ps_str_from(name_of(s, k)));
+        for (size_t k = 0; k < s->o->plan->decisions.count; k++)
+            found = found || (s->decisions[k].left_out &&
+                              ps_name_equal(ps_str_from(names[i]),
+                                            ps_str_from(s->decisions[k].name)));
         if (!found)
             ps_problem_add(
                 s->arena, &s->problems,

@@ -48,6 +48,27 @@ static int find_loose(struct ps_arena *arena,
     return rc;
 }
 
+/* Who only looks is told what else there is, too. */
+static void report_loose(struct ps_arena *arena,
+                         const struct ps_sync_scan_options *o,
+                         struct ps_sync_plan *plan,
+                         struct ps_problem_list *problems, struct ps_error *err)
+{
+    plan->loose = (struct ps_loose){ .count = 0 };
+    ps_problem_add(
+        arena, problems,
+        (struct ps_problem){ .path = o->cwd,
+                             .message = ps_arena_strdup(arena, err->text),
+                             .serious = true });
+    *err = PS_ERROR_INIT;
+}
+
+/* With --only, modules that it cannot name are left out as well. */
+static bool wants_loose(const struct ps_sync_scan_options *o)
+{
+    return o->cwd && !o->no_loose && !(o->levels->only && o->levels->only[0]);
+}
+
 /* Strictly first, so that the words for what is missing are the same. */
 static int decide(struct ps_arena *arena, const struct ps_sync_scan_options *o,
                   struct ps_sync_plan *plan, struct ps_error *err)
@@ -58,9 +79,10 @@ static int decide(struct ps_arena *arena, const struct ps_sync_scan_options *o,
     strict.allow_missing_critical = false;
     rc = ps_levels_decide(arena, &plan->environment, &strict, &plan->decisions,
                           err);
-    if (rc != PS_ENOTFOUND || !o->levels->allow_missing_critical)
+    if (rc >= 0 || !o->levels->allow_missing_critical)
         return rc;
-    plan->missing = *err;
+    if (rc == PS_ENOTFOUND)
+        plan->missing = *err;
     *err = PS_ERROR_INIT;
     return ps_levels_decide(arena, &plan->environment, o->levels,
                             &plan->decisions, err);
@@ -75,8 +97,13 @@ int ps_sync_scan(struct ps_arena *arena,
     int rc = ps_environment_scan(arena, options->site, options->cancel,
                                  &plan.environment, err);
 
-    if (rc == PS_OK && options->cwd && !options->no_loose)
+    if (rc == PS_OK && wants_loose(options))
         rc = find_loose(arena, options, &plan, err);
+    if (rc < 0 && rc != PS_ECANCELED && plan.environment.site &&
+        options->levels->allow_missing_critical) {
+        report_loose(arena, options, &plan, &problems, err);
+        rc = PS_OK;
+    }
     if (rc == PS_OK)
         rc = decide(arena, options, &plan, err);
     if (rc < 0)

@@ -34,14 +34,16 @@ const char *ps_level_name(enum ps_level level); /* "critical", ... */
 /* What a person asked for; names in any spelling, lists NULL-terminated and
  * each optional.  An override wins over every rule but `critical` missing. */
 struct ps_level_options {
-    bool match_exact;              /* --match exact */
-    const char *const *exact;      /* == for these */
-    const char *const *compatible; /* ~= for these */
-    const char *const *ignore;     /* not on the cluster */
-    const char *const *only;       /* these and what they require; critical
-                                      ones always */
-    const char *const *extras;     /* requirements for the cluster only */
-    bool allow_missing_critical;   /* `scan`: report, do not fail */
+    bool match_exact;                /* --match exact */
+    const char *const *exact;        /* == for these */
+    const char *const *compatible;   /* ~= for these */
+    const char *const *ignore;       /* not on the cluster */
+    const char *const *only;         /* these and what they require; critical
+                                        ones always */
+    const char *const *extras;       /* requirements for the cluster only */
+    bool allow_missing_critical;     /* `scan`: report, do not fail */
+    const char *const *allow_failed; /* --allow-failed: left out where no
+                                        cluster can get them */
 };
 
 struct ps_decision {
@@ -57,7 +59,9 @@ struct ps_decision {
                                 loose wheel */
     const char *reason;      /* one line for people, never NULL */
     const char *warning;     /* NULL */
-    bool conda; /* belongs into environment.yml, not into requirements */
+    bool conda;    /* belongs into environment.yml, not into requirements */
+    bool left_out; /* ignored because it cannot be had and allow_failed names
+                      it */
 };
 
 struct ps_decisions {
@@ -77,6 +81,10 @@ struct ps_decisions {
  *                    ways; a version that no index can have and nowhere to
  *                    build it from
  *   PS_EUNSUPPORTED  it was installed from hg, svn or bzr
+ *
+ * All that no cluster can get are named at once, also one whose
+ * direct_url.json is broken and for which no override vouches; the code is
+ * that of the first.
  *
  * With allow_missing_critical what no cluster can get is a serious problem
  * instead, and its decision is `exact` without a requirement.

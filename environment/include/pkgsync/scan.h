@@ -65,6 +65,8 @@ struct ps_dist {
     struct ps_direct_url direct; /* kind NONE when there is none to believe;
                                     also of an archive that is gone, for its
                                     hash: then source is INDEX */
+    const char *origin_error;    /* what is wrong with its direct_url.json: that
+                                    it is of an index (INDEX) is not known; NULL */
     const char *project;         /* EDITABLE, DIRECTORY: its root, absolute */
     const char *editable;  /* how: "pth", "finder", "egg-link", ...; NULL */
     const char *location;  /* .dist-info, .egg-info, .egg-link, conda-meta/x */

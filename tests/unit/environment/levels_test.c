@@ -352,6 +352,72 @@ static void only_git_can_be_built(void **state)
     expect_text(fixture_decision(&all, "aaa")->warning, "an index's 1.0");
 }
 
+static void all_that_no_cluster_can_get_are_named_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_decisions all;
+    struct ps_dist *d = NULL;
+
+    fixture_add_critical(f);
+    (void)fixture_add(f, "labelled", "1.0+g1234567");
+    (void)fixture_add(f, "none", "");
+    (void)fixture_add(f, "good", "1.0");
+    d = fixture_add(f, "mercurial", "1.0");
+    d->source = PS_DIST_VCS;
+    d->direct = (struct ps_direct_url){ .kind = PS_DIRECT_VCS,
+                                        .url = "https://u:SECRET@host/repo?S",
+                                        .vcs = "hg" };
+    refuses(f, &(struct ps_level_options){ 0 }, PS_EINVALID,
+            "'labelled', 'mercurial', 'none'");
+    expect_text(f->err.text, "--ignore");
+    all =
+        decide(f, &(struct ps_level_options){ .allow_missing_critical = true });
+    assert_int_equal(all.count, 9);
+    assert_int_equal(all.problem_count, 3);
+    for (size_t i = 0; i < all.problem_count; i++) {
+        assert_true(all.problems[i].serious);
+        assert_null(strstr(all.problems[i].message, "SECRET"));
+    }
+    expect(&all, "none", PS_LEVEL_EXACT, NULL);
+    expect(&all, "good", PS_LEVEL_COMPATIBLE, "good~=1.0");
+    refuses(f, &(struct ps_level_options){ .ignore = LIST("none", "labelled") },
+            PS_EUNSUPPORTED, "'mercurial'");
+    all =
+        decide(f, &(struct ps_level_options){
+                      .ignore = LIST("none"),
+                      .allow_failed = LIST("Mercurial", "labelled", "good") });
+    assert_int_equal(all.problem_count, 2);
+    expect(&all, "mercurial", PS_LEVEL_IGNORED, NULL);
+    assert_true(fixture_decision(&all, "mercurial")->left_out);
+    assert_false(fixture_decision(&all, "none")->left_out);
+    expect(&all, "good", PS_LEVEL_COMPATIBLE, "good~=1.0");
+}
+
+static void
+an_unknown_origin_needs_somebody_to_vouch_for_the_index(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_decisions all;
+
+    fixture_add_critical(f);
+    fixture_add(f, "private", "1.0")->origin_error = "not json";
+    refuses(f, &(struct ps_level_options){ 0 }, PS_EINVALID,
+            "'--exact private'");
+    expect_text(f->err.text, "not json");
+    refuses(f, &(struct ps_level_options){ .match_exact = true }, PS_EINVALID,
+            "'private'");
+    all =
+        decide(f, &(struct ps_level_options){ .allow_missing_critical = true });
+    assert_int_equal(all.problem_count, 1);
+    expect(&all, "private", PS_LEVEL_EXACT, NULL);
+    all = decide(f, &(struct ps_level_options){ .exact = LIST("private") });
+    assert_int_equal(all.problem_count, 0);
+    expect(&all, "private", PS_LEVEL_EXACT, "private==1.0");
+    all =
+        decide(f, &(struct ps_level_options){ .compatible = LIST("private") });
+    expect(&all, "private", PS_LEVEL_COMPATIBLE, "private~=1.0");
+}
+
 static void a_version_of_a_working_tree_needs_the_tree(void **state)
 {
     struct fixture *f = *state;
@@ -543,6 +609,8 @@ int main(void)
         TEST(what_no_index_has_is_built),
         TEST(a_local_archive_is_kept_while_it_is_there),
         TEST(only_git_can_be_built),
+        TEST(all_that_no_cluster_can_get_are_named_at_once),
+        TEST(an_unknown_origin_needs_somebody_to_vouch_for_the_index),
         TEST(a_version_of_a_working_tree_needs_the_tree),
         TEST(a_critical_one_that_is_built_stays_critical_in_its_reason),
         TEST(what_another_system_alone_requires_is_left_out),

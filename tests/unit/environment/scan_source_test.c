@@ -230,7 +230,28 @@ static void direct_urls_say_where_it_came_from(void **state)
     assert_null(d->editable);
 }
 
-static void a_direct_url_that_is_gone_or_broken_means_the_index(void **state)
+static void
+an_archive_that_is_gone_and_known_by_its_hash_is_no_problem(void **state)
+{
+    struct scan_fixture *f = *state;
+
+    put_dist(f, "p", "1.0");
+    put_site(f, "p-1.0.dist-info/direct_url.json",
+             "{\"url\":\"file:///nonexistent/p-1.whl\",\"archive_info\":"
+             "{\"hash\":\"sha256=abcd\"}}");
+    put_dist(f, "q", "1.0");
+    put_site(f, "q-1.0.dist-info/direct_url.json",
+             "{\"url\":\"file:///nonexistent/q-1.whl#sha256=abcd\","
+             "\"archive_info\":{}}");
+    scan(f);
+    no_problems(f);
+    assert_int_equal(need(f, "p")->source, PS_DIST_INDEX);
+    assert_string_equal(need(f, "p")->direct.sha256, "abcd");
+    assert_int_equal(need(f, "q")->source, PS_DIST_INDEX);
+}
+
+static void
+a_direct_url_that_is_gone_means_the_index_and_a_broken_one_nothing(void **state)
 {
     static const char *const documents[] = {
         "{\"url\":\"file:///nonexistent/p\",\"dir_info\":{\"editable\":true}}",
@@ -238,6 +259,7 @@ static void a_direct_url_that_is_gone_or_broken_means_the_index(void **state)
         "{\"url\":\"file:///nonexistent/p\",\"dir_info\":{}}",
         "{\"url\":\"https://example.org/\"}",
         "not json",
+        "",
     };
     struct scan_fixture *f = *state;
 
@@ -259,10 +281,11 @@ static void a_direct_url_that_is_gone_or_broken_means_the_index(void **state)
         assert_int_equal(f->e.dists[i].direct.kind,
                          i == 1 ? PS_DIRECT_ARCHIVE : PS_DIRECT_NONE);
         assert_null(f->e.dists[i].project);
-        assert_false(f->e.problems[i].serious);
+        assert_int_equal(f->e.problems[i].serious, i >= 3);
+        assert_int_equal(f->e.dists[i].origin_error != NULL, i >= 3);
     }
     (void)problem(f, "p0-1.0", "/nonexistent/p', which is gone");
-    (void)problem(f, "p3-1.0.dist-info/direct_url.json", "from an index");
+    (void)problem(f, "p3-1.0.dist-info/direct_url.json", "is not known");
 }
 
 int main(void)
@@ -277,7 +300,9 @@ int main(void)
         SCAN_TEST(egg_info_left_in_a_project_does_not_count_twice),
         SCAN_TEST(a_project_on_the_path_is_taken_as_editable),
         SCAN_TEST(direct_urls_say_where_it_came_from),
-        SCAN_TEST(a_direct_url_that_is_gone_or_broken_means_the_index),
+        SCAN_TEST(an_archive_that_is_gone_and_known_by_its_hash_is_no_problem),
+        SCAN_TEST(
+            a_direct_url_that_is_gone_means_the_index_and_a_broken_one_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
