@@ -1,10 +1,11 @@
 """`pkgsync scan` and `pkgsync levels` over a real virtual environment."""
 
 import json
+import pathlib
 
 import sync_support
 from sync_support import CRITICAL, SyncTest, make_wheel
-from wheel_support import NOTFOUND, USAGE
+from wheel_support import INVALID, NOTFOUND, TOOBIG, USAGE
 
 
 class Scan(SyncTest):
@@ -46,6 +47,44 @@ class Scan(SyncTest):
             python["version"],
             self.python("import platform; print(platform.python_version())"))
         self.assertTrue(python["platform"].startswith("linux-"))
+
+    def test_what_no_cluster_can_get_ends_no_scan(self):
+        names = ("labelled", "mercurial", "broken")
+        site = pathlib.Path(self.python(
+            "import sysconfig; print(sysconfig.get_path('purelib'))"))
+        for name, version, vcs in (("labelled", "1.0+g1234567", None),
+                                   ("mercurial", "1.0", "hg"),
+                                   ("broken", "1.0", "")):
+            info = site / ("%s-%s.dist-info" % (name, version))
+            info.mkdir()
+            (info / "METADATA").write_text(
+                "Metadata-Version: 2.1\nName: %s\nVersion: %s\n"
+                % (name, version))
+            if vcs is not None:
+                (info / "direct_url.json").write_text(json.dumps({
+                    "url": "https://user:SECRET/PW@host.example/x?sig=SECRET",
+                    "vcs_info": {"vcs": vcs, "commit_id": "1"}}))
+        with open(self.work / "huge.py", "wb") as huge:
+            huge.truncate(1 << 40)
+        result = self.run_json("scan")
+        self.assertNotIn("SECRET", str(result))
+        serious = " ".join(p["message"] for p in result.doc["problems"]
+                           if p["serious"])
+        found = [row["name"] for row in result.doc["packages"]]
+        for name in names:
+            self.assertIn(name, found)
+            self.assertIn("'%s'" % name, serious)
+        self.assertIn("huge.py", serious)
+
+        result = self.sync(status=TOOBIG)
+        self.assertIn("huge.py", str(result))
+        result = self.sync("--no-loose", status=INVALID)
+        for name in names:
+            self.assertIn("'%s'" % name, str(result))
+        self.assertEqual(self.jobs(), [])
+        doc = self.synced("--only", "mercurial", "--ignore", "labelled",
+                          "--exact", "broken", "--allow-failed", "mercurial")
+        self.assertEqual(self.in_spec(doc)["mercurial"]["level"], "ignored")
 
     def test_overrides(self):
         for name in ("plain", "other", "far-away"):
