@@ -12,10 +12,11 @@ const struct cmd cmds[] = {
       "sdist, or an\nsdist's URL. What is there already is not built again." },
     { "scan", CMD_SCAN, cmd_scan, "",
       "list an environment: each package's source, level and requirement",
-      "Starts nothing and changes nothing. What is wrong with the environment "
-      "is told on\nstandard error. The exit status is 66 when a critical "
-      "package is missing, after\nall the rest was printed; other packages "
-      "that no cluster can get are told and leave it 0." },
+      "Changes nothing, and starts nothing but, once, the interpreter, to ask "
+      "where it\nlooks. What is wrong with the environment is told on standard "
+      "error. The exit\nstatus is 66 when a critical package is missing, after "
+      "all the rest was printed;\nother packages that no cluster can get are "
+      "told and leave it 0." },
     { "sync", CMD_SYNC, cmd_sync, "",
       "build what an environment needs, upload it, and write its spec",
       "Editable installs, directories, git and other direct URLs and loose "

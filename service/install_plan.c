@@ -43,7 +43,7 @@ static const char *reason_for(const struct ps_install *in,
     struct ps_arena *arena = in->arena;
 
     if (!found)
-        return "not installed";
+        return "new";
     if (p->wheel) {
         if (found->source == PS_DIST_EDITABLE)
             return "editable here, a wheel in the spec";
