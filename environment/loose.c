@@ -23,6 +23,10 @@
  *     libraries for another interpreter.
  *   - Beside a project's file (pyproject.toml, setup.py, setup.cfg) in the
  *     working directory, setup.py, conftest.py and noxfile.py are its tools.
+ *   - sitecustomize, usercustomize and a top-level __init__ or __main__ would
+ *     run by themselves on a worker: left out.
+ *   - Of names that differ in case only, which no wheel may hold both, the
+ *     later one's module is left out whole.
  *   - Modules that hide an installed or a standard one are brought along, and
  *     reported: on a worker they lie where installed ones lie.
  */
@@ -204,74 +208,6 @@ static int collect(struct ps_loose_search *s, struct ps_loose_module *m)
     return rc;
 }
 
-/* '/' before all others, so that a directory's files follow its name; case
- * does not count. */
-static int rank(char c)
-{
-    return c == '/' ? 1 : (unsigned char)ps_ascii_lower(c);
-}
-
-static int compare_folded(const char *a, const char *b)
-{
-    while (*a && rank(*a) == rank(*b)) {
-        a++;
-        b++;
-    }
-    return rank(*a) - rank(*b);
-}
-
-struct order {
-    struct ps_loose_file file;
-    size_t found; /* its place in the order of the search */
-};
-
-static int compare_found(const void *a, const void *b)
-{
-    const struct order *x = a;
-    const struct order *y = b;
-    int folded = compare_folded(x->file.name, y->file.name);
-
-    if (folded)
-        return folded;
-    return (x->found > y->found) - (x->found < y->found);
-}
-
-static bool is_below(const char *name, const char *file)
-{
-    size_t len = strlen(file);
-
-    return strlen(name) > len && name[len] == '/' &&
-           strncasecmp(name, file, len) == 0;
-}
-
-/* Two files that a wheel could not hold both: the first found stays. */
-static void drop_twins(struct ps_loose_search *s)
-{
-    PS_AUTO_FREE struct order *list =
-        ps_calloc(s->file_count + 1, sizeof(*list));
-    struct ps_loose_file *files = s->files;
-    size_t kept = 0;
-
-    if (!files)
-        return;
-    for (size_t i = 0; i < s->file_count; i++)
-        list[i] = (struct order){ files[i], i };
-    qsort(list, s->file_count, sizeof(*list), compare_found);
-    for (size_t i = 0; i < s->file_count; i++) {
-        const struct ps_loose_file *f = &list[i].file;
-        const struct ps_loose_file *last = kept ? &files[kept - 1] : NULL;
-
-        if (last && (compare_folded(last->name, f->name) == 0 ||
-                     is_below(f->name, last->name)))
-            ps_loose_problem(s, f->path,
-                             "left out: a wheel cannot hold it beside '%s'",
-                             last->path);
-        else
-            files[kept++] = *f;
-    }
-    s->file_count = kept;
-}
-
 /* ---- the result
  * ------------------------------------------------------------------------- */
 
@@ -349,7 +285,7 @@ static int finish(struct ps_loose_search *s, struct ps_loose *out)
     struct ps_loose result = { .roots = roots };
     size_t n = 0;
 
-    drop_twins(s);
+    ps_loose_drop_twins(s);
     count_more_problems(s);
     if (check_bytes(s, &result.bytes) < 0)
         return s->err->code;

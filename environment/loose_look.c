@@ -57,6 +57,19 @@ static bool is_tool_file(const struct look *l, const char *name)
     return false;
 }
 
+/* Why a module may not lie at the top of a worker's site directory; NULL. */
+static const char *why_not(struct ps_str name)
+{
+    if (ps_str_is(name, "sitecustomize") || ps_str_is(name, "usercustomize"))
+        return "every interpreter runs it when it starts, on a worker each of "
+               "them, also what sets workers up; give it another name and "
+               "import it";
+    if (ps_str_is(name, "__init__") || ps_str_is(name, "__main__"))
+        return "beside the installed packages it belongs to none and runs "
+               "whenever that directory does; put it into a package";
+    return NULL;
+}
+
 static bool is_installed_here(const struct look *l, const char *name)
 {
     for (size_t i = 0; i < l->dist_count; i++)
@@ -70,7 +83,14 @@ static void add_module(const struct look *l, struct ps_str name,
 {
     struct ps_loose_search *s = l->s;
     const char *z = ps_arena_dup(s->arena, name);
+    const char *why = why_not(name);
 
+    if (why) {
+        ps_loose_problem(
+            s, ps_arena_format(s->arena, "%s/%s", l->root->path, entry),
+            "left out: %s", why);
+        return;
+    }
     if (is_installed_here(l, z))
         return;
     s->modules = ps_scan_grow(s->modules, s->module_count, &s->module_room,

@@ -5,6 +5,7 @@
  *   loose_roots  directories to look in, and those that have an owner
  *   loose_look   what an interpreter would import from one root
  *   loose_walk   the files of one package
+ *   loose_twins  files that no wheel can hold both
  *   loose_names  names: identifiers, the standard library, installed ones
  *
  * Lists are on the heap until the search ends, what they point to is in the
@@ -156,6 +157,12 @@ PS_MUST_USE int ps_loose_walk(struct ps_loose_search *s,
 
 /* Whether a .py file is somewhere below. */
 bool ps_loose_holds_python(const char *path);
+
+/* ---- loose_twins.c ---- */
+
+/* Of files that a wheel could not hold both the first found stays; where only
+ * case tells them apart, the other one's module is left out whole. */
+void ps_loose_drop_twins(struct ps_loose_search *s);
 
 /* ---- loose_names.c ---- */
 

@@ -194,6 +194,36 @@ static int check_count(struct ps_loose_search *s,
                    PS_LOOSE_FILES_MAX, own, m->entry, s->roots[m->root].path);
 }
 
+static bool holds_key(const char *path)
+{
+    char text[16 * 1024];
+    PS_AUTO_FD int fd =
+        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    ssize_t got = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
+
+    return got > 0 && memmem(text, (size_t)got, "PRIVATE KEY", 11) != NULL;
+}
+
+/* By what keys and passwords are called; certificates are called so, too. */
+static bool is_secret(const char *base, const char *path)
+{
+    static const char *const names[] = { "id_rsa",          "id_dsa",
+                                         "id_ecdsa",        "id_ed25519",
+                                         "id_ecdsa_sk",     "id_ed25519_sk",
+                                         "credentials.json" };
+    static const char *const ends[] = { ".key", ".p12", ".pfx", ".jks",
+                                        ".keystore" };
+    struct ps_str s = ps_str_from(base);
+
+    for (size_t i = 0; i < PS_ARRAY_SIZE(names); i++)
+        if (strcmp(base, names[i]) == 0)
+            return true;
+    for (size_t i = 0; i < PS_ARRAY_SIZE(ends); i++)
+        if (ps_str_ends(s, ends[i]))
+            return true;
+    return ps_str_ends(s, ".pem") && holds_key(path);
+}
+
 int ps_loose_add_file(struct ps_loose_search *s, struct ps_loose_module *m,
                       const char *name, const struct ps_loose_entry *e)
 {
@@ -220,6 +250,11 @@ int ps_loose_add_file(struct ps_loose_search *s, struct ps_loose_module *m,
     }
     if (check_count(s, m) < 0)
         return s->err->code;
+    if (is_secret(base, e->path))
+        ps_loose_problem(s, e->path,
+                         "it looks like a key or a password, and becomes part "
+                         "of the wheel; leave it out with --exclude '%s'",
+                         base);
     s->files =
         ps_scan_grow(s->files, s->file_count, &s->file_room, sizeof(*s->files));
     s->files[s->file_count++] = (struct ps_loose_file){

@@ -303,16 +303,53 @@ static void prefers_the_most_exact_shared_library(void **state)
     expect_files(f, "a.cpython-311-x86_64-linux-gnu.so b.abi3.so");
 }
 
-static void keeps_one_of_names_that_differ_in_case(void **state)
+static void
+ships_no_part_of_a_package_with_names_that_differ_in_case(void **state)
 {
     struct fixture *f = *state;
 
-    make(f, "w/p/__init__.py w/p/A.txt w/p/a.txt w/Mod.py w/mod.py");
+    make(f, "w/p/__init__.py w/p/A.txt w/p/a.txt w/Mod.py w/mod.py "
+            "w/Pkg/__init__.py w/pkg/__init__.py w/pkg/only.py w/q.py");
     look(f, "w", NULL);
-    expect_files(f, "Mod.py p/A.txt p/__init__.py");
-    expect_modules(f, "Mod p");
-    expect_problem(f, "w/p/a.txt", "beside");
-    expect_problem(f, "w/mod.py", "beside");
+    expect_files(f, "Mod.py Pkg/__init__.py q.py");
+    expect_modules(f, "Mod Pkg q");
+    expect_problem(f, "w/p/a.txt", "'p' is left out, whole");
+    expect_problem(f, "w/p/a.txt", "w/p/A.txt' differ in case only");
+    expect_problem(f, "w/mod.py", "'mod.py' is left out");
+    expect_problem(f, "w/pkg/__init__.py", "'pkg' is left out, whole");
+    assert_int_equal(f->found.problem_count, 3);
+}
+
+static void leaves_out_what_would_run_by_itself(void **state)
+{
+    struct fixture *f = *state;
+
+    make(f, "w/sitecustomize.py w/usercustomize/__init__.py w/__init__.py "
+            "w/__main__.py w/q/__init__.py w/q/__main__.py "
+            "w/q/sitecustomize.py");
+    look(f, "w", NULL);
+    expect_files(f, "q/__init__.py q/__main__.py q/sitecustomize.py");
+    expect_problem(f, "w/sitecustomize.py", "when it starts");
+    expect_problem(f, "w/usercustomize", "when it starts");
+    expect_problem(f, "w/__init__.py", "put it into a package");
+    expect_problem(f, "w/__main__.py", "put it into a package");
+}
+
+static void tells_of_keys_that_it_ships(void **state)
+{
+    struct fixture *f = *state;
+
+    make(f, "w/q/__init__.py w/q/id_rsa w/q/tls.key w/q/ca.pem "
+            "w/q/credentials.json w/q/keyboard.txt");
+    free(test_write(f->dir, "w/q/server.pem",
+                    "-----BEGIN RSA PRIVATE KEY-----\n"));
+    look(f, "w", NULL);
+    assert_int_equal(f->found.count, 7);
+    expect_problem(f, "w/q/id_rsa", "--exclude 'id_rsa'");
+    expect_problem(f, "w/q/tls.key", "--exclude");
+    expect_problem(f, "w/q/credentials.json", "--exclude");
+    expect_problem(f, "w/q/server.pem", "--exclude");
+    assert_int_equal(f->found.problem_count, 4);
 }
 
 static void reports_modules_that_hide_installed_ones(void **state)
@@ -677,7 +714,9 @@ int main(void)
         T(brings_shared_libraries_of_this_interpreter),
         T(lets_the_first_of_a_name_win),
         T(prefers_the_most_exact_shared_library),
-        T(keeps_one_of_names_that_differ_in_case),
+        T(ships_no_part_of_a_package_with_names_that_differ_in_case),
+        T(leaves_out_what_would_run_by_itself),
+        T(tells_of_keys_that_it_ships),
         T(reports_modules_that_hide_installed_ones),
         T(reports_modules_that_hide_the_standard_library),
         T(passes_over_what_a_distribution_has),
