@@ -7,13 +7,13 @@ Sent to workers: only the standard library, Python 3.9.
 from __future__ import annotations
 
 import contextlib
+import csv
 import fcntl
 import importlib
 import importlib.metadata
 import json
 import os
 import platform
-import shutil
 import sys
 import sysconfig
 import urllib.parse
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ._errors import fail
-from ._versions import normal, satisfies, specifiers_of
+from ._versions import Version, normal, satisfies, specifiers_of
 
 Payload = dict[str, Any]
 
@@ -80,6 +80,64 @@ def installed() -> dict[str, Found]:
     return found
 
 
+def info_of(found: Found | None) -> str | None:
+    """Its .dist-info, or what it has in place of one."""
+    path = getattr(found.distribution, "_path", None) if found else None
+    return os.path.abspath(str(path)) if path else None
+
+
+def is_ours(path: str) -> bool:
+    """Inside this environment."""
+    return os.path.realpath(path).startswith(os.path.realpath(sys.prefix) + os.sep)
+
+
+def _recorded(found: Found) -> list[str] | None:
+    """The names in its RECORD; `files` costs much more, and later versions of
+    Python leave out what is missing."""
+    try:
+        text = found.distribution.read_text("RECORD")
+    except (OSError, ValueError):
+        return None
+    if text is None:
+        return None
+    return [row[0] for row in csv.reader(text.splitlines()) if row]
+
+
+def is_unfinished(found: Found | None) -> bool:
+    """Whether its installer was killed: the last that one writes is missing."""
+    info = info_of(found)
+    return (
+        info is not None
+        and info.endswith(".dist-info")
+        and not os.path.lexists(os.path.join(info, "RECORD"))
+        and not os.path.lexists(os.path.join(info, "INSTALLER"))
+    )
+
+
+def _missing(found: Found) -> int:
+    """How many of its modules are not there."""
+    by_folder: dict[str, list[str]] = {}
+    for name in _recorded(found) or ():
+        if name.endswith((".py", ".so")) and not name.startswith(("..", os.sep)):
+            folder, base = os.path.split(name)
+            by_folder.setdefault(folder, []).append(base)
+    missing = 0
+    for folder, names in by_folder.items():
+        try:
+            there = set(os.listdir(str(found.distribution.locate_file(folder))))
+        except OSError:
+            there = set()
+        missing += len(set(names) - there)
+    return missing
+
+
+def _same_version(one: str, other: str) -> bool:
+    try:
+        return Version(one) == Version(other)
+    except ValueError:
+        return one == other
+
+
 class Difference(NamedTuple):
     """What `pkgsync check` says of one package."""
 
@@ -90,6 +148,7 @@ class Difference(NamedTuple):
     severity: str
     message: str
     package: dict[str, Any]  # the spec's entry
+    is_broken: bool  # the right one, but not all of it
 
 
 def _difference(package: dict[str, Any], found: Found | None) -> Difference | None:
@@ -100,7 +159,7 @@ def _difference(package: dict[str, Any], found: Found | None) -> Difference | No
         return None
     expected = "%s %s" % (package["name"], package["version"]) if wheel else requirement
 
-    def differs(message: str) -> Difference:
+    def differs(message: str, is_broken: bool = False) -> Difference:
         return Difference(
             package["name"],
             expected,
@@ -109,18 +168,23 @@ def _difference(package: dict[str, Any], found: Found | None) -> Difference | No
             "error",
             message,
             package,
+            is_broken,
         )
 
     if not found:
         return differs("not installed")
     if wheel:
-        if found.version != package["version"]:
+        if not _same_version(found.version, package["version"]):
             return differs("another version")
         if found.sha256 != wheel["sha256"]:
             return differs("the same version, but another wheel")
-        return None
-    if not satisfies(specifiers_of(requirement), found.version):
+    elif not satisfies(specifiers_of(requirement), found.version):
         return differs("another version")
+    if is_unfinished(found):
+        return differs("its installation did not end", True)
+    missing = _missing(found)
+    if missing:
+        return differs("%d of its files are missing" % missing, True)
     return None
 
 
@@ -214,28 +278,38 @@ def _folder() -> Path:
     return path
 
 
+class Locked(NamedTuple):
+    """The lock of an environment.  Installers inherit the descriptors: where
+    the process that started one is killed, the lock is held until it ends."""
+
+    folder: Path
+    descriptors: list[int]
+
+
 @contextlib.contextmanager
-def _flock(path: Path) -> Iterator[None]:
+def _flock(path: Path) -> Iterator[int]:
     with open(path, "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        yield lock.fileno()
 
 
 @contextlib.contextmanager
-def locked() -> Iterator[Path]:
+def locked() -> Iterator[Locked]:
     """One at a time in an environment, whichever process of a cluster asks."""
     folder = _folder()
-    with _flock(folder / "dask.lock"):
-        for left in folder.glob("stage-*"):  # of a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
-        yield folder
+    with _flock(folder / "dask.lock") as descriptor:
+        yield Locked(folder, [descriptor])
 
 
 @contextlib.contextmanager
-def without_program() -> Iterator[None]:
+def without_program(lock: Locked) -> Iterator[None]:
     """`pkgsync install` takes this lock itself."""
-    with _flock(_folder() / "lock"):
-        yield
+    with _flock(lock.folder / "lock") as descriptor:
+        lock.descriptors.append(descriptor)
+        try:
+            yield
+        finally:
+            lock.descriptors.remove(descriptor)
 
 
 def read_state() -> dict[str, Any]:
@@ -262,7 +336,7 @@ def files_of(found: Found | None) -> list[Path]:
         return []
     prefix = os.path.realpath(sys.prefix) + os.sep
     paths = []
-    for name in found.distribution.files or ():
+    for name in _recorded(found) or ():
         path = os.path.normpath(str(found.distribution.locate_file(name)))
         parent, base = os.path.split(path)
         path = os.path.join(os.path.realpath(parent), base)

@@ -10,14 +10,16 @@ Sent to workers: only the standard library, Python 3.9.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import csv
 import hashlib
-import importlib.util
+import importlib.metadata
+import io
 import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,21 +32,34 @@ from typing import Any, NamedTuple
 from ._environment import (
     Difference,
     Found,
+    Locked,
     Payload,
     check_python,
     compare,
     describe,
     files_of,
+    info_of,
     installed,
+    is_ours,
     is_own,
+    is_unfinished,
     locked,
     read_state,
     without_program,
     write_state,
 )
-from ._errors import LOG_TAIL, PackageSyncError, fail
+from ._errors import PackageSyncError, fail
+from ._installer import Installer, find_beside, run
 from ._portable import Portable
 from ._versions import normal
+from ._way_back import (
+    JOURNAL,
+    WayBack,
+    describe_after,
+    recover,
+    targets_of_trial,
+    targets_of_wheel,
+)
 
 Report = dict[str, Any]
 
@@ -57,14 +72,12 @@ HELD = ("dask", "distributed")
 
 
 class _Stage:
-    """The files of one installation: wheels that were verified, and the way
-    back."""
+    """The files of one installation."""
 
     def __init__(self, payload: Payload, folder: Path) -> None:
         self.payload = payload
         self.dir = Path(tempfile.mkdtemp(prefix="stage-", dir=folder))
         self.by_name = {normal(w["name"]): w for w in payload["wheels"]}
-        self.saved: list[tuple[Path, Path]] = []
 
     def close(self) -> None:
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -126,100 +139,8 @@ class _Stage:
                 cause=str(error),
             ) from None
 
-    # The way back.
-
-    def save(self, found: Iterable[Found | None]) -> None:
-        """Hard links where they can be had: installers replace files, they do
-        not write into them."""
-        place = self.dir / "saved"
-        place.mkdir()
-        for item in found:
-            for path in files_of(item):
-                copy = place / str(len(self.saved))
-                try:
-                    os.link(path, copy, follow_symlinks=False)
-                except OSError:
-                    shutil.copy2(path, copy, follow_symlinks=False)
-                self.saved.append((path, copy))
-
-    def restore(self, names: Iterable[str], before: dict[str, Found]) -> str:
-        """What to tell a person about the environment afterwards."""
-        trouble = []
-        now = installed()
-        keep = {path for path, _ in self.saved}
-        for name in names:
-            for path in files_of(now.get(name)):
-                if path not in keep:
-                    try:
-                        path.unlink()
-                    except OSError as error:
-                        trouble.append(str(error))
-        for path, copy in self.saved:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(copy, path)
-            except OSError as error:
-                trouble.append(str(error))
-        for name in names:
-            self._prune(now.get(name))
-        after = installed()
-        moved = [
-            "%s was %s and is %s"
-            % (
-                name,
-                before[name].version if name in before else "absent",
-                after[name].version if name in after else "absent",
-            )
-            for name in names
-            if _state_of(before.get(name)) != _state_of(after.get(name))
-        ]
-        if not moved and not trouble:
-            return "the environment is as it was"
-        return "the environment was changed: " + "; ".join(moved + trouble[:5])
-
-    @staticmethod
-    def _prune(found: Found | None) -> None:
-        """Directories that have nothing left in them."""
-        if not found:
-            return
-        parents = set()
-        for name in found.distribution.files or ():
-            path = Path(str(found.distribution.locate_file(name))).parent
-            while path.is_relative_to(sys.prefix) and path.name != "site-packages":
-                parents.add(path)
-                path = path.parent
-        for path in sorted(parents, key=lambda p: len(p.parts), reverse=True):
-            with contextlib.suppress(OSError):
-                path.rmdir()
-
-
-def _state_of(found: Found | None) -> tuple[str, str | None] | None:
-    return (found.version, found.sha256) if found else None
-
 
 # Installing.
-
-
-def _find_beside(name: str) -> str | None:
-    """A program of this environment, or of PATH."""
-    here = os.path.join(os.path.dirname(sys.executable), name)
-    return here if os.access(here, os.X_OK) else shutil.which(name)
-
-
-def find_installer() -> tuple[str, list[str]]:
-    """Its name, and how its `pip install` begins."""
-    uv = _find_beside("uv")
-    if uv:
-        return "uv", [uv, "pip", "install", "--python", sys.executable]
-    if importlib.util.find_spec("pip"):
-        command = [sys.executable, "-m", "pip", "install"]
-        return "pip", [*command, "--disable-pip-version-check", "--no-input"]
-    raise fail(
-        "%s has no pip, and there is no uv beside it or in PATH: install one"
-        " of them" % sys.executable,
-        phase="install",
-        cause="neither pip nor uv",
-    )
 
 
 def _index_arguments(document: dict[str, Any], installer: str) -> list[str]:
@@ -233,58 +154,31 @@ def _index_arguments(document: dict[str, Any], installer: str) -> list[str]:
         # As pip does; the versions are given, so no index can offer a newer.
         arguments += ["--index-strategy", "unsafe-best-match"]
     for place in indexes.get("find_links") or ():
-        if "://" in place or os.path.isdir(place):
+        if "://" in place:
             arguments += ["--find-links", place]
+        elif os.path.isdir(place):
+            arguments += ["--find-links", os.path.abspath(place)]
     return arguments
 
 
-def _run(command: list[str], what: str, names: Iterable[str]) -> None:
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    if done.returncode == 0:
-        return
-    log = done.stdout.decode("utf-8", "replace")
-    cause = "%s ended with status %d" % (what, done.returncode)
-    for line in log.splitlines():
-        # pip and uv both say first what stopped them.
-        if line.lower().startswith(("pkgsync ", "error", "  \u00d7 ")):
-            cause = line.strip(" \u00d7")
-            break
-    culprit = next(
-        (name for name in sorted(names, key=len, reverse=True) if name in cause),
-        None,
-    )
-    raise fail(
-        "%s: %s" % (what, cause),
-        package=culprit,
-        phase="install",
-        cause=cause,
-        log=log[-LOG_TAIL:],
-    )
-
-
 class _Plan(NamedTuple):
-    plain: list[str]  # requirement lines, each a whole pin
-    wheels: list[str]  # names that a wheel is for
+    wheels: dict[str, Path]  # by normal name, verified
+    lines: list[str]  # requirements for those
+    pins: list[str]  # requirements, each a whole pin
     extras: list[str]  # cluster-only: these bring what they require
 
 
 def _lines(stage: _Stage, differences: list[Difference]) -> _Plan:
-    plan = _Plan([], [], [])
+    plan = _Plan({}, [], [], [])
     for item in differences:
         package = item.package
         if package.get("wheel"):
             path = stage.wheel(package)
-            plan.plain.append(
+            plan.lines.append(
                 "%s @ %s#sha256=%s"
                 % (package["name"], path.as_uri(), package["wheel"]["sha256"])
             )
-            plan.wheels.append(package["name"])
+            plan.wheels[normal(package["name"])] = path
         elif (package.get("conda") or {}).get("name"):
             raise fail(
                 "%s: %s, and it is conda's: make the workers' environment from"
@@ -297,41 +191,144 @@ def _lines(stage: _Stage, differences: list[Difference]) -> _Plan:
         elif (package.get("source") or {}).get("kind") == "extra":
             plan.extras.append(package["requirement"])
         else:
-            plan.plain.append(package["requirement"])
+            plan.pins.append(package["requirement"])
     return plan
 
 
-def _install(stage: _Stage, differences: list[Difference]) -> str:
-    document = stage.payload["document"]
-    plan = _lines(stage, differences)
-    name, command = find_installer()
-    command += _index_arguments(document, name)
-    if not stage.payload.get("allow_sdist"):
-        # As `pkgsync install`: to build one would run its code, unconfined.
-        command += ["--only-binary", ":all:"]
-    names = [item.name for item in differences]
-    if plan.plain:
-        listed = stage.dir / "requirements.txt"
-        listed.write_text("\n".join(plan.plain) + "\n", "utf-8")
-        again = ["--force-reinstall"]
-        if name == "uv":  # --reinstall would also download everything anew
-            again = [a for n in plan.wheels for a in ("--reinstall-package", n)]
-        _run([*command, "--no-deps", *again, "-r", str(listed)], name, names)
-    if plan.extras:
-        listed = stage.dir / "extras.txt"
-        listed.write_text("\n".join(plan.extras) + "\n", "utf-8")
-        pinned = stage.dir / "constraints.txt"
+def _pins_in(place: Path) -> list[str]:
+    """Of the packages or the wheels that were fetched there."""
+    pins = []
+    for wheel in place.glob("*.whl"):
+        name, version = wheel.name.split("-")[:2]
+        pins.append("%s==%s" % (name, version))
+    for found in importlib.metadata.distributions(path=[str(place)]):
+        pins.append("%s==%s" % (found.metadata["Name"], found.version))
+    return pins
+
+
+class _Installation:
+    """What is touched is known, and saved, before it is touched."""
+
+    def __init__(
+        self,
+        stage: _Stage,
+        lock: Locked,
+        differences: list[Difference],
+        way: WayBack,
+    ) -> None:
+        document = stage.payload["document"]
+        self.stage = stage
+        self.differences = differences
+        self.way = way
+        self.build = bool(stage.payload.get("allow_sdist"))
+        self.plan = _lines(stage, differences)
+        self.installer = Installer(stage.dir, lock)
+        arguments = _index_arguments(document, self.installer.name)
+        if not self.build:
+            # As `pkgsync install`: to build one would run its code, unconfined.
+            arguments += ["--only-binary", ":all:"]
+        self.installer.arguments = arguments
+
+    def run(self) -> str:
+        before = installed()
+        plan = self.plan
+        names = [item.name for item in self.differences]
+        found, pins, targets = self._fetch("wheels", plan.pins)
+        for wheel in plan.wheels.values():
+            targets |= targets_of_wheel(wheel)
+        replaced = {normal(name): before.get(normal(name)) for name in names}
+        self._save(replaced, targets)
+        _forget_unfinished(replaced.values())
+        again = [*plan.wheels, *(d.name for d in self.differences if d.is_broken)]
+        if plan.lines or pins:
+            self.installer.install([*plan.lines, *pins], names, again, found)
+        for item in self.differences:
+            if item.package.get("wheel"):
+                _set_origin(installed().get(normal(item.name)), item.package["wheel"])
+        if plan.extras:
+            self._bring_extras(names)
+        return self.installer.name
+
+    def _fetch(
+        self, name: str, lines: list[str]
+    ) -> tuple[list[Path], list[str], set[str]]:
+        """Where they are, their pins, and what they would write."""
+        if not lines:
+            return [], [], set()
+        place = self.stage.dir / name
+        self.installer.fetch(lines, place, self.build)
+        if self.installer.uv:
+            return [], _pins_in(place), targets_of_trial(place)
+        targets: set[str] = set()
+        for wheel in place.glob("*.whl"):
+            targets |= targets_of_wheel(wheel)
+        return [place], _pins_in(place), targets
+
+    def _save(self, replaced: dict[str, Found | None], targets: set[str]) -> None:
+        if self.installer.uv:
+            targets.add(os.path.join(sys.prefix, ".lock"))
+        self.way.expect(replaced.values(), targets)
+        self.way.write()
+
+    def _bring_extras(self, names: list[str]) -> None:
         now = installed()
-        pinned.write_text(
-            "".join(
-                "%s==%s\n" % (p["name"], now[normal(p["name"])].version)
-                for p in document["packages"]
-                if normal(p["name"]) in now and not now[normal(p["name"])].by_url
-            ),
-            "utf-8",
-        )
-        _run([*command, "-r", str(listed), "-c", str(pinned)], name, names)
-    return name
+        constraints = [
+            "%s==%s" % (p["name"], now[normal(p["name"])].version)
+            for p in self.stage.payload["document"]["packages"]
+            if normal(p["name"]) in now and not now[normal(p["name"])].by_url
+        ]
+        pins = self.installer.plan(self.plan.extras, constraints)
+        if not pins:
+            return
+        lines = [pin.line for pin in pins]
+        found, _, targets = self._fetch("extras", lines)
+        replaced = {pin.name: now.get(pin.name) for pin in pins}
+        self._save(replaced, targets)
+        _forget_unfinished(replaced.values())
+        broken = [d.name for d in self.differences if d.is_broken]
+        self.installer.install(lines, names, broken, found)
+
+
+def _forget_unfinished(found: Iterable[Found | None]) -> None:
+    """Installers refuse to replace what has no RECORD."""
+    for item in found:
+        info = info_of(item)
+        if info and is_unfinished(item) and is_ours(info):
+            shutil.rmtree(info, ignore_errors=True)
+
+
+def _set_origin(found: Found | None, wheel: dict[str, Any]) -> None:
+    """direct_url.json names the wheel where it stays, not where we had it."""
+    info = info_of(found)
+    if not found or not info or not found.by_url or not is_ours(info):
+        return
+    sha256 = wheel["sha256"]
+    document = {
+        "url": wheel["url"].partition("?")[0],
+        "archive_info": {"hash": "sha256=" + sha256, "hashes": {"sha256": sha256}},
+    }
+    data = json.dumps(document).encode()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode()
+    name = os.path.basename(info) + "/direct_url.json"
+    text = found.distribution.read_text("RECORD") or ""
+    rows = [
+        [name, "sha256=" + digest.rstrip("="), str(len(data))]
+        if row and row[0] == name
+        else row
+        for row in csv.reader(text.splitlines())
+    ]
+    record = io.StringIO(newline="")
+    csv.writer(record, lineterminator="\n").writerows(rows)
+    _replace(os.path.join(info, "direct_url.json"), data)
+    _replace(os.path.join(info, "RECORD"), record.getvalue().encode())
+
+
+def _replace(path: str, data: bytes) -> None:
+    """Another file: what is there may be linked to from a cache."""
+    fresh = path + ".new"
+    with open(fresh, "wb") as out:
+        out.write(data)
+    os.replace(fresh, path)
 
 
 def find_program() -> str | None:
@@ -339,7 +336,7 @@ def find_program() -> str | None:
     given = os.environ.get("PKGSYNC_PROGRAM")
     if given and os.access(given, os.X_OK):
         return given
-    path = _find_beside("pkgsync")
+    path = find_beside("pkgsync")
     if not path:
         return None
     # A script would be an entry point of something else.
@@ -361,14 +358,15 @@ def _reachable(payload: Payload) -> bool:
 
 
 def _install_with_program(
-    program: str, stage: _Stage, differences: list[Difference]
+    program: str, stage: _Stage, lock: Locked, differences: list[Difference]
 ) -> str:
     path = stage.dir / (stage.payload["digest"] + ".json")
     path.write_text(json.dumps(stage.payload["document"]), "utf-8")
     command = [program, "install", str(path), "--python", sys.executable]
     if stage.payload.get("allow_sdist"):
         command.append("--allow-sdist")
-    _run([*command, "--json"], "pkgsync install", [d.name for d in differences])
+    names = [item.name for item in differences]
+    run([*command, "--json"], "pkgsync install", names, stage.dir, lock, os.environ)
     return "pkgsync"
 
 
@@ -407,18 +405,22 @@ def bring(payload: Payload, live: bool) -> Report:
         report["method"] = "own"
         return report
     check_python(payload)
-    with locked() as folder:
+    with locked() as lock:
+        if recover(lock):
+            report["warnings"].append(
+                "an installation was killed here before; it was put back first"
+            )
         before = installed()
         differences = compare(payload["document"], before)
         if differences:
             if live:
                 _refuse_held(differences)
-            _bring_locked(payload, folder, before, differences, report)
+            _bring_locked(payload, lock, before, differences, report)
         else:
             state = read_state()
             if state["digest"] != payload["digest"]:
                 state["digest"] = payload["digest"]
-                write_state(folder, state)
+                write_state(lock.folder, state)
     report["seconds"] = round(time.time() - began, 3)
     if live:
         for change in report["changed"]:
@@ -434,19 +436,25 @@ def bring(payload: Payload, live: bool) -> Report:
 def _transaction(
     payload: Payload,
     stage: _Stage,
+    lock: Locked,
     before: dict[str, Found],
     differences: list[Difference],
-) -> str:
-    """All of it, or an error that says what the environment is now."""
+) -> tuple[str, list[str]]:
+    """All of it, or an error that says what the environment is now.  The
+    method, and the files that it replaced."""
     names = [normal(item.name) for item in differences]
     program = find_program() if payload.get("use_program", True) else None
+    # It goes by what packages say of themselves.
+    is_broken = any(item.is_broken for item in differences)
+    way = WayBack(lock.folder, stage.dir)
     try:
-        stage.save(before.get(name) for name in names)
-        if program and _reachable(payload):
-            method = _install_with_program(program, stage, differences)
+        if program and not is_broken and _reachable(payload):
+            way.expect((before.get(name) for name in names), ())
+            method = _install_with_program(program, stage, lock, differences)
         else:
-            with without_program():
-                method = _install(stage, differences)
+            with without_program(lock):
+                _refuse_halfway(lock)
+                method = _Installation(stage, lock, differences, way).run()
         left = compare(payload["document"], installed())
         if left:
             raise fail(
@@ -455,33 +463,61 @@ def _transaction(
                 phase="check",
                 cause=left[0].message,
             )
-        return method
+        return method, way.files()
     except Exception as error:
         if not isinstance(error, PackageSyncError):
             text = "%s: %s" % (type(error).__name__, error)
             error = fail(text, phase="install", cause=text)
         if "nothing was installed" not in error.message:
-            error.message += "; " + stage.restore(names, before)
+            trouble = way.restore()
+            error.message += "; " + describe_after(trouble, names, before)
+            if not trouble:
+                way.done()
         raise error from None
+
+
+def _refuse_halfway(lock: Locked) -> None:
+    """The program goes its own way back when it is run again."""
+    if (lock.folder / "journal.json").exists():
+        raise fail(
+            "`pkgsync install` was killed while it changed %s: run it there"
+            " again (nothing was installed)" % sys.prefix,
+            phase="install",
+            cause="an installation was killed",
+        )
 
 
 def _bring_locked(
     payload: Payload,
-    folder: Path,
+    lock: Locked,
     before: dict[str, Found],
     differences: list[Difference],
     report: Report,
 ) -> None:
-    began = time.time()
     names = [normal(item.name) for item in differences]
     files = {str(path) for name in names for path in files_of(before.get(name))}
-    stage = _Stage(payload, folder)
+    stage = _Stage(payload, lock.folder)
     try:
-        method = _transaction(payload, stage, before, differences)
+        method, touched = _transaction(payload, stage, lock, before, differences)
+        after = installed()
+        files.update(touched)
+        files |= {str(path) for name in names for path in files_of(after.get(name))}
+        state = read_state()
+        state["digest"] = payload["digest"]
+        state["changes"].append(
+            {
+                # Who imports one of them from now on has the new one.
+                "at": time.time(),
+                "digest": payload["digest"],
+                "names": names,
+                "files": sorted(f for f in files if ".dist-info" + os.sep not in f),
+            }
+        )
+        write_state(lock.folder, state)
+        WayBack(lock.folder, stage.dir).done()
     finally:
-        stage.close()
-    after = installed()
-    files |= {str(path) for name in names for path in files_of(after.get(name))}
+        if not (lock.folder / JOURNAL).exists():
+            stage.close()
     report["method"] = method
     report["changed"] = [
         {
@@ -491,17 +527,6 @@ def _bring_locked(
         }
         for item in differences
     ]
-    state = read_state()
-    state["digest"] = payload["digest"]
-    state["changes"].append(
-        {
-            "at": began,
-            "digest": payload["digest"],
-            "names": names,
-            "files": sorted(f for f in files if ".dist-info" + os.sep not in f),
-        }
-    )
-    write_state(folder, state)
 
 
 def verify(payload: Payload) -> None:

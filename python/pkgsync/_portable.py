@@ -21,6 +21,8 @@ MODULES = (
     "_errors",
     "_versions",
     "_environment",
+    "_installer",
+    "_way_back",
     "_install",
     "_plugins",
 )

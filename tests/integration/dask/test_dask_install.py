@@ -2,6 +2,7 @@
 """What a bare worker does with an environment spec: real virtual environments
 and a real pip, wheels from a directory, no index and no distributed."""
 
+import base64
 import contextlib
 import hashlib
 import http.server
@@ -11,17 +12,20 @@ import os
 import pathlib
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
 import threading
+import time
 import unittest
 import venv
+import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "python"))
-from pkgsync import _install, _program, _versions  # noqa: E402
+from pkgsync import _install, _installer, _program, _versions  # noqa: E402
 from pkgsync._environment import identity  # noqa: E402
 from pkgsync._errors import PackageSyncError  # noqa: E402
 
@@ -52,7 +56,7 @@ class Case(unittest.TestCase):
         process = subprocess.Popen(
             [python, "-c", _install.ERRAND], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env,
-            cwd=self.tmp)
+            cwd=self.tmp, start_new_session=True)
         process.errand = pickle.dumps(_install.Errand(payload), protocol=4)
         return process
 
@@ -253,6 +257,204 @@ class Refusals(Case):
         package["conda"] = {"name": "mkl", "version": "1.0"}
         error = self.fails(self.python, spec.make_payload([package]))
         self.assertIn("environment.yml", error["message"])
+
+
+class Killed(Case):
+    """SIGKILL while pip writes; the package is long, and its METADATA is
+    written before the rest."""
+
+    COUNT = 2000
+
+    def setUp(self):
+        super().setUp()
+        self.python = self.environment()
+        self.site = next(pathlib.Path(self.python).parents[1].glob(
+            "lib/python*/site-packages"))
+        for version in ("1.0", "2.0"):
+            made = spec.make_wheel(self.tmp / "made", "long", version, {
+                "long/m%04d.py" % i: "value = %r\n" % version
+                for i in range(self.COUNT)})
+            self.links.mkdir(exist_ok=True)
+            with zipfile.ZipFile(made) as old, zipfile.ZipFile(
+                    self.links / made.name, "w") as new:
+                for name in sorted(
+                        old.namelist(), key=lambda n: (".dist-info" not in n, n)):
+                    new.writestr(name, old.read(name))
+
+    def payload(self, version):
+        return spec.make_payload(
+            [spec.index_package("long", version, "long==" + version)], [self.links])
+
+    def written(self, version):
+        """How many of its files are there."""
+        return sum("'%s'" % version in path.read_text()
+                   for path in self.site.glob("long/m*.py"))
+
+    def kill(self, version, kill):
+        process = self.start(self.python, self.payload(version))
+        process.stdin.write(process.errand)
+        process.stdin.close()
+        last = self.site / "long" / "m0300.py"
+        limit = time.monotonic() + 60
+        while not (last.exists() and version in last.read_text()):
+            self.assertIsNone(process.poll())
+            self.assertLess(time.monotonic(), limit)
+            time.sleep(0.001)
+        kill(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+
+    def test_what_was_half_installed_is_installed_again(self):
+        self.kill("1.0", os.killpg)
+        self.assertLess(self.written("1.0"), self.COUNT)
+        self.assertTrue((self.site / "long-1.0.dist-info/METADATA").exists())
+        report = self.bring(self.python, self.payload("1.0"))
+        self.assertEqual(report["method"], "pip")
+        self.assertIn("put back first", report["warnings"][0])
+        self.assertEqual(self.written("1.0"), self.COUNT)
+        self.assertEqual(self.bring(self.python, self.payload("1.0"))["method"], "none")
+
+    def test_an_installer_that_outlives_its_process_is_waited_for(self):
+        self.kill("1.0", os.kill)
+        self.assertEqual(self.bring(self.python, self.payload("1.0"))["method"], "pip")
+        self.assertEqual(self.written("1.0"), self.COUNT)
+        self.assertTrue((self.site / "long-1.0.dist-info/RECORD").exists())
+
+    def test_the_next_goes_the_way_back_before_anything_else(self):
+        self.bring(self.python, self.payload("1.0"))
+        before = self.tree(self.python)
+        self.kill("2.0", os.killpg)
+        self.assertNotEqual(self.tree(self.python), before)
+        absent = spec.make_payload([spec.index_package("absent", "1.2")])
+        self.assertIn("environment is as it was", self.fails(
+            self.python, absent)["message"])
+        self.assertEqual(self.tree(self.python), before)
+        left = os.listdir(pathlib.Path(self.python).parents[1] / ".pkgsync")
+        self.assertEqual([n for n in left if n.startswith(("stage", "dask-j"))], [])
+
+    def test_without_a_journal_it_is_known_by_what_is_missing(self):
+        self.kill("1.0", os.killpg)
+        for path in (self.site / ".." / ".." / ".." / ".pkgsync").glob("dask-j*"):
+            path.unlink()
+        report = self.bring(self.python, self.payload("1.0"))
+        self.assertEqual((report["method"], report["warnings"]), ("pip", []))
+        self.assertEqual(self.written("1.0"), self.COUNT)
+
+
+class WayBack(Case):
+    def setUp(self):
+        super().setUp()
+        self.python = self.environment()
+        self.site = next(pathlib.Path(self.python).parents[1].glob(
+            "lib/python*/site-packages"))
+
+    def test_files_of_others_and_new_ones_are_put_back(self):
+        path = spec.make_wheel(
+            self.tmp, "other", "1.0", {"shared/x.py": "value = 'other'\n"})
+        other = spec.built_package("other", "1.0", path)
+        self.bring(self.python, spec.make_payload([other]))
+        # In the way of a member of the next, so that it fails in the middle.
+        (self.site / "zzz.py").mkdir()
+        (self.site / "zzz.py" / "kept").write_text("kept")
+        before = self.tree(self.python)
+        script = "fresh-1.0.data/scripts/run"
+        path = spec.make_wheel(self.tmp, "fresh", "1.0", {
+            "fresh/__init__.py": "", "shared/x.py": "value = 'fresh'\n",
+            script: "#!python\n", "zzz.py": ""})
+        plain = spec.make_wheel(self.links, "plain", "1.2", {"plain/x.py": "1\n"})
+        self.assertTrue(plain.exists())
+        error = self.fails(self.python, spec.make_payload(
+            [spec.built_package("fresh", "1.0", path),
+             spec.index_package("plain", "1.2")], [self.links]))
+        self.assertIn("zzz.py", error["message"])
+        self.assertIn("the environment is as it was", error["message"])
+        self.assertEqual(self.tree(self.python), before)
+        self.assertFalse((self.site / "fresh").exists())
+
+    def test_a_package_of_which_a_file_is_missing_is_installed_again(self):
+        spec.make_wheel(self.links, "plain", "1.2", {"plain.py": "", "more.py": ""})
+        payload = spec.make_payload(
+            [self.package(1), spec.index_package("plain", "1.2")], [self.links])
+        self.bring(self.python, payload)
+        for name in ("edit.py", "more.py"):
+            (self.site / name).unlink()
+            self.assertEqual(self.bring(self.python, payload)["method"], "pip")
+            self.assertTrue((self.site / name).exists())
+
+    def test_direct_url_names_the_wheel_where_it_stays(self):
+        package = self.package(1)
+        self.bring(self.python, spec.make_payload([package]))
+        info = self.site / "edit-1.0.dist-info"
+        data = (info / "direct_url.json").read_bytes()
+        found = json.loads(data)
+        self.assertEqual(found["url"], package["wheel"]["url"])
+        self.assertEqual(
+            found["archive_info"]["hashes"]["sha256"], package["wheel"]["sha256"])
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode()
+        line = "edit-1.0.dist-info/direct_url.json,sha256=%s,%d" % (
+            digest.rstrip("="), len(data))
+        self.assertIn(line, (info / "RECORD").read_text().splitlines())
+
+    def test_a_version_may_be_written_in_another_way(self):
+        path = spec.make_wheel(self.tmp, "odd", "1.0-beta.1", {"odd.py": ""})
+        named = path.with_name("odd-1.0b1-py3-none-any.whl")
+        with zipfile.ZipFile(path) as old, zipfile.ZipFile(named, "w") as new:
+            for name in old.namelist():
+                fixed = name.replace("odd-1.0-beta.1", "odd-1.0b1")
+                text = old.read(name).replace(b"odd-1.0-beta.1", b"odd-1.0b1")
+                new.writestr(fixed, text)
+        payload = spec.make_payload([spec.built_package("odd", "1.0b1", named)])
+        self.assertEqual(self.bring(self.python, payload)["method"], "pip")
+        self.assertEqual(self.bring(self.python, payload)["method"], "none")
+
+
+class Settings(Case):
+    def payload(self):
+        return spec.make_payload([self.package(1)])
+
+    def test_none_of_pip_leads_elsewhere(self):
+        python = self.environment()
+        elsewhere = self.tmp / "elsewhere"
+        (self.tmp / "pip.conf").write_text("[install]\ntarget = %s\n" % elsewhere)
+        (self.tmp / "pip.py").write_text("raise SystemExit('imported')\n")
+        for name, value in (
+                ("TARGET", elsewhere), ("PREFIX", elsewhere), ("ROOT", elsewhere),
+                ("USER", 1), ("DRY_RUN", 1), ("REQUIRE_HASHES", 1), ("NO_DEPS", 0),
+                ("REQUIREMENT", "/nowhere"), ("CONSTRAINT", "/nowhere"),
+                ("ONLY_BINARY", ":none:")):
+            self.env["PIP_" + name] = str(value)
+        self.env.update(
+            PIP_CONFIG_FILE=str(self.tmp / "pip.conf"), PYTHONPATH=str(self.tmp))
+        self.assertEqual(self.bring(python, self.payload())["method"], "pip")
+        self.assertFalse(elsewhere.exists())
+
+    def test_where_the_index_is_comes_from_the_files_of_pip(self):
+        python = self.environment()
+        spec.make_wheel(self.links, "plain", "1.2", {"plain.py": ""})
+        (self.tmp / "pip.conf").write_text(
+            "[global]\nfind-links = %s\n[install]\nno-deps = no\n" % self.links)
+        self.env["PIP_CONFIG_FILE"] = "pip.conf"
+        payload = spec.make_payload([spec.index_package("plain", "1.2")])
+        self.assertEqual(self.bring(python, payload)["method"], "pip")
+
+    def test_what_is_kept_of_an_environment(self):
+        kept = {"HOME": "/h", "PIP_INDEX_URL": "i", "PIP_TRUSTED_HOST": "t",
+                "UV_INDEX_PRIVATE_PASSWORD": "p", "UV_CACHE_DIR": "/c",
+                "https_proxy": "x", "UV_DEFAULT_INDEX": "d", "SSL_CERT_FILE": "/s"}
+        dropped = ("PIP_TARGET", "UV_TARGET", "UV_PREFIX", "UV_CONSTRAINT",
+                   "UV_EXCLUDE_NEWER", "UV_REQUIRE_HASHES", "PYTHONHOME",
+                   "PYTHONPATH", "VIRTUAL_ENV", "UV_SYSTEM_PYTHON")
+        cleaned = _installer.clean_environ({**kept, **dict.fromkeys(dropped, "1")})
+        self.assertEqual({k: cleaned.get(k) for k in kept}, kept)
+        self.assertEqual([name for name in dropped if name in cleaned], [])
+
+    def test_what_uv_and_pip_say_they_would_install(self):
+        self.assertEqual(
+            [pin.line for pin in _installer.pins_of_uv(
+                "Resolved 3 packages\n + a==1.0\n - b==1\n + b==2\n"
+                " + c==1 (from https://h/c.whl)\n")],
+            ["a==1.0", "b==2", "c @ https://h/c.whl"])
 
 
 class Environments(Case):
