@@ -11,6 +11,8 @@
 #include "pkgsync/json.h"
 
 #define DEPTH_MAX 64
+#define WORD_MAX 255
+#define CHANNEL_MAX 4096
 
 struct walk {
     const char *p;
@@ -335,6 +337,51 @@ static bool take_record(struct ps_arena *arena, struct walk *w,
     return take(w, '}');
 }
 
+static bool is_of(const char *z, const char *more)
+{
+    size_t len = z ? strlen(z) : 0;
+
+    for (size_t i = 0; i < len; i++) {
+        char c = ps_ascii_lower(z[i]);
+
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+              strchr(more, c)))
+            return false;
+    }
+    return len <= WORD_MAX;
+}
+
+static bool is_printable(const char *z)
+{
+    for (const char *c = z ? z : ""; *c; c++)
+        if ((unsigned char)*c <= ' ' || *c == 0x7f)
+            return false;
+    return !z || (strlen(z) <= CHANNEL_MAX &&
+                  ps_utf8_valid_prefix(ps_str_from(z)) == strlen(z));
+}
+
+/* What conda itself lets stand: the texts become parts of a MatchSpec. */
+static int check_texts(const struct ps_conda *c, struct ps_error *err)
+{
+    const char *what = NULL;
+
+    if (!is_of(c->name, "_-.") || strchr("-.", c->name[0]))
+        what = "name";
+    else if (!is_of(c->version, "._+!-~"))
+        what = "version";
+    else if (!is_of(c->build, "._+!-~"))
+        what = "build";
+    else if (!is_of(c->subdir, "_-"))
+        what = "subdir";
+    else if (!is_printable(c->channel))
+        what = "channel";
+    if (!what)
+        return PS_OK;
+    return ps_fail(err, PS_EINVALID,
+                   "its %s has a character that none may have, or is too long",
+                   what);
+}
+
 int ps_conda_record_parse(struct ps_arena *arena, struct ps_str text,
                           struct ps_conda_record *out, struct ps_error *err)
 {
@@ -350,11 +397,15 @@ int ps_conda_record_parse(struct ps_arena *arena, struct ps_str text,
     skip_blanks(&w);
     if (w.p != w.end)
         return ps_fail(err, PS_EINVALID, "something follows the record");
-    if (!r.conda.name || !r.conda.name[0] || !r.conda.version)
+    if (!r.conda.name || !r.conda.name[0] || !r.conda.version ||
+        !r.conda.version[0])
         return ps_fail(err, PS_EINVALID, "it has no %s",
-                       r.conda.version ? "name" : "version");
+                       r.conda.version && r.conda.version[0] ? "name"
+                                                             : "version");
     r.requested = m.spec && m.spec[0] && strcmp(m.spec, "None") != 0;
     r.conda.channel = clean_channel(arena, m.channel, &r.conda.subdir);
+    if (check_texts(&r.conda, err) < 0)
+        return err->code;
     *out = r;
     return PS_OK;
 }

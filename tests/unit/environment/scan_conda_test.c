@@ -203,6 +203,27 @@ static void skips_long_lists_without_losing_its_place(void **state)
     assert_int_equal(need(f, "big")->source, PS_DIST_CONDA);
 }
 
+static void what_no_match_spec_may_hold_is_left_out(void **state)
+{
+    struct scan_fixture *f = *state;
+
+    put_record(f, "a-1-0", record(f, "a\\u001b[31m", "1", ""));
+    put_record(f, "b-1-0", record(f, "b", "1\\n- evil", ""));
+    put_record(f, "c-1-0", record(f, "c", "1,>=0", ""));
+    put_record(f, "d-1-0", record(f, "-d", "1", ""));
+    put_record(f, "e-1-0", record(f, "e", "", ""));
+    put_record(f, "_good-1-0", record(f, "_good.x-y", "1!2024a+b_1", ""));
+    scan(f);
+    assert_int_equal(f->e.conda_count, 1);
+    assert_string_equal(f->e.conda[0].name, "_good.x-y");
+    assert_int_equal(f->e.problem_count, 5);
+    assert_true(problem(f, "a-1-0.json", "its name has")->serious);
+    assert_true(problem(f, "b-1-0.json", "its version has")->serious);
+    assert_true(problem(f, "c-1-0.json", "its version has")->serious);
+    assert_true(problem(f, "d-1-0.json", "its name has")->serious);
+    assert_true(problem(f, "e-1-0.json", "no version")->serious);
+}
+
 static void an_environment_without_conda_meta_is_none_of_condas(void **state)
 {
     struct scan_fixture *f = *state;
@@ -225,6 +246,7 @@ int main(void)
         SCAN_TEST(backslashes_in_paths_are_slashes),
         SCAN_TEST(channels_of_every_shape_lose_their_secrets),
         SCAN_TEST(skips_long_lists_without_losing_its_place),
+        SCAN_TEST(what_no_match_spec_may_hold_is_left_out),
         SCAN_TEST(an_environment_without_conda_meta_is_none_of_condas),
     };
 
