@@ -26,7 +26,10 @@ static bool has_no_version(const struct subject *s)
     return s->raw.len == 0;
 }
 
-/* === takes anything, but its text ends where a requirement's version ends. */
+/*
+ * === takes anything, but its text ends where a requirement's version ends,
+ * and in a requirements file "${NAME}" is a variable and "--" an option.
+ */
 static bool is_unwritable(const struct subject *s)
 {
     if (s->is_pep440)
@@ -34,10 +37,10 @@ static bool is_unwritable(const struct subject *s)
     for (size_t i = 0; i < s->raw.len; i++) {
         unsigned char c = (unsigned char)s->raw.data[i];
 
-        if (c <= ' ' || c >= 0x7f || strchr(",;()#'\"\\", c))
+        if (c <= ' ' || c >= 0x7f || strchr(",;()#'\"\\${}@`&|<>=*?[]", c))
             return true;
     }
-    return false;
+    return s->raw.len > 0 && s->raw.data[0] == '-';
 }
 
 static bool is_not_pep440(const struct subject *s)
