@@ -50,9 +50,8 @@ static void add_link(struct ps_buf *facts, const char *path)
 /* The rights this process has: capabilities, filters, no_new_privs. */
 static void add_rights(struct ps_buf *facts)
 {
-    static const char *const wanted[] = {
-        "Uid:", "Gid:", "Groups:", "Cap", "NoNewPrivs:", "Seccomp", "TracerPid:"
-    };
+    static const char *const wanted[] = { "Uid:", "Gid:",        "Groups:",
+                                          "Cap",  "NoNewPrivs:", "Seccomp" };
     PS_AUTO_BUF struct ps_buf text = PS_BUF_INIT(FACTS_MAX / 4);
     PS_AUTO_FD int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
     struct ps_error ignored = PS_ERROR_INIT;
@@ -67,6 +66,11 @@ static void add_rights(struct ps_buf *facts)
             if (ps_str_starts(line, wanted[i]))
                 ps_buf_add(facts, line.data, line.len);
         }
+        /* Being traced matters; by whom does not, and changes each time. */
+        if (ps_str_starts(line, "TracerPid:") &&
+            !ps_str_is(ps_str_trim(ps_str_skip(line, strlen("TracerPid:"))),
+                       "0"))
+            ps_buf_adds(facts, "traced");
     }
 }
 

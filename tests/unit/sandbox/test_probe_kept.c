@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "pkgsync/fd.h"
@@ -114,6 +116,56 @@ static void a_damaged_answer_is_not_believed(void **state)
     drop(dir);
 }
 
+/* The path as a traced process has it, its tracer being a new one; caller
+ * frees; NULL where nobody may be traced. */
+static char *traced_path(void)
+{
+    char text[512] = "";
+    int pipes[2];
+    pid_t tracer = -1;
+    ssize_t got = 0;
+
+    assert_int_equal(pipe(pipes), 0);
+    tracer = fork();
+    assert_true(tracer >= 0);
+    if (tracer == 0) {
+        pid_t traced = fork();
+
+        if (traced == 0) {
+            char *path = ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0
+                             ? ps_layers_kept_path("/c", "/bin/sh")
+                             : NULL;
+
+            _exit(path && write(pipes[1], path, strlen(path)) > 0 ? 0 : 1);
+        }
+        (void)waitpid(traced, NULL, 0);
+        _exit(0);
+    }
+    (void)close(pipes[1]);
+    got = read(pipes[0], text, sizeof(text) - 1);
+    (void)close(pipes[0]);
+    assert_int_equal(waitpid(tracer, NULL, 0), tracer);
+    return got > 0 ? ps_strdup(text) : NULL;
+}
+
+static void who_traces_is_not_asked(void **state)
+{
+    char *plain = ps_layers_kept_path("/c", "/bin/sh");
+    char *one = traced_path();
+    char *other = traced_path();
+
+    (void)state;
+    if (!one || !other) {
+        free(plain);
+        skip();
+    }
+    assert_string_equal(one, other);
+    assert_string_not_equal(one, plain);
+    free(plain);
+    free(one);
+    free(other);
+}
+
 static void nothing_is_kept_without_a_place(void **state)
 {
     (void)state;
@@ -128,6 +180,7 @@ int main(void)
         cmocka_unit_test(a_refusal_is_asked_for_again),
         cmocka_unit_test(another_helper_has_another_answer),
         cmocka_unit_test(a_damaged_answer_is_not_believed),
+        cmocka_unit_test(who_traces_is_not_asked),
         cmocka_unit_test(nothing_is_kept_without_a_place),
     };
 
