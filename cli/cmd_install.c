@@ -124,10 +124,11 @@ static void print_json(struct cli *cli, const struct ps_install_result *r)
 
     for (size_t i = 0; i < r->count; i++)
         json_array_append_new(items, item_json(&r->items[i]));
-    doc = json_pack("{s:i, s:b, s:o, s:I, s:o, s:b, s:o, s:b, s:o}", "schema",
-                    1, "dry_run", cli_flag(cli, "dry-run"), "installed", items,
-                    "unchanged", (json_int_t)r->unchanged, "installer",
-                    ps_json_string(r->installer), "restored", r->restored,
+    doc = json_pack("{s:i, s:b, s:o, s:I, s:o, s:b, s:o, s:o, s:b, s:o}",
+                    "schema", 1, "dry_run", cli_flag(cli, "dry-run"),
+                    "installed", items, "unchanged", (json_int_t)r->unchanged,
+                    "installer", ps_json_string(r->installer), "restored",
+                    r->restored, "unrestored", ps_json_string(r->unrestored),
                     "problems", problems_json(r), "equal", r->comparison.equal,
                     "differences", cli_differences_json(&r->comparison));
     cli_print_json(doc);
@@ -159,6 +160,9 @@ static int report(struct cli *cli, const struct ps_install_result *r)
         (void)fprintf(stderr,
                       "pkgsync: the last install of this environment was "
                       "interrupted; what it left was put back first\n");
+    if (r->unrestored)
+        (void)fprintf(stderr, "pkgsync: of the interrupted install: %s\n",
+                      cli_clean(cli, r->unrestored));
     cli_print_problems(cli, r->problems, r->problem_count);
     if (cli_flag(cli, "json"))
         print_json(cli, r);

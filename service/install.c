@@ -122,23 +122,15 @@ static int go_back(struct ps_install *in, struct ps_error *err)
                               : "files of packages, though no version");
 }
 
-/* What a killed install left; true in *restored when there was something. */
+/* What a killed install left. */
 static int recover(struct ps_install *in, struct ps_error *err)
 {
-    int rc = PS_OK;
-
     if (!ps_install_has_journal(in->control)) {
         ps_install_drop_backup(in->control);
         return PS_OK;
     }
     tell(in, PS_INSTALL_RESTORE);
-    rc = ps_install_restore(in->control, err);
-    if (rc < 0)
-        return ps_context(err, "the last install of this environment was "
-                               "interrupted, and what it left cannot be "
-                               "undone");
-    in->restored = true;
-    return PS_OK;
+    return ps_install_recover(in, err);
 }
 
 /* ---- changing ---- */
@@ -179,6 +171,8 @@ static int change(struct ps_install *in, struct ps_error *err)
     if (rc < 0)
         return ps_install_has_journal(in->control) ? go_back(in, err) : rc;
     rc = ps_install_run(in, err);
+    if (rc == PS_OK)
+        rc = ps_install_keep_shared(in->control, err);
     return rc < 0 ? go_back(in, err) : PS_OK;
 }
 
@@ -273,6 +267,7 @@ static int install(struct ps_install *in, struct ps_install_result *out,
     if (!out->installer)
         list_items(in, out);
     out->restored = in->restored;
+    out->unrestored = in->unrestored;
     out->comparison = in->comparison;
     ps_install_check_requires(in, out);
     return PS_OK;

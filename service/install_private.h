@@ -4,7 +4,9 @@
  *   install_plan.c     what differs, and what has to be installed
  *   install_fetch.c    the spec's wheels into the cache
  *   install_index.c    index packages into the cache
- *   install_backup.c   journal, backup, and going back
+ *   install_backup.c   journal and backup
+ *   install_restore.c  going back
+ *   install_files.c    what both of these do with files
  *   install_run.c      uv or pip
  *   install_require.c  what packages that were changed require
  *   install_marker.c   `.pkgsync.json`, and where the lock and the rest are
@@ -43,6 +45,7 @@ struct ps_install {
     size_t count;
     size_t unchanged;
     bool restored;
+    const char *unrestored; /* of a killed one; NULL */
     const char *installer;
 
     pthread_mutex_t event_lock;
@@ -96,24 +99,44 @@ PS_MUST_USE int ps_install_flock(const char *path,
                                  const struct ps_cancel *cancel, int *fd,
                                  struct ps_error *err);
 
+/* ---- install_files.c ---- */
+
+/* A path in JSON, of whatever bytes; and back: NULL when it is not absolute.
+ * Caller decrefs, frees. */
+json_t *ps_install_path_json(const char *path);
+char *ps_install_path_of(const json_t *item);
+
+/* A second name of the file, or a copy of it. */
+PS_MUST_USE int ps_install_duplicate(const char *from, const char *to,
+                                     struct ps_error *err);
+
 /* ---- install_backup.c ---- */
 
-/* What install_paths.py found. */
-struct ps_backup {
-    const char *const *fresh; /* paths that are not there yet */
-    const char *const *old;   /* paths that are kept */
-    const char *const *aside; /* directories that must go first */
-    const char *const *sites;
-    const char *scripts;
-};
+#define PS_INSTALL_JOURNAL_MAX PS_MIB(512)
 
 PS_MUST_USE int ps_install_backup(struct ps_install *in, struct ps_error *err);
-/* Put back what the journal says; *err has what could not be. */
-PS_MUST_USE int ps_install_restore(const char *control, struct ps_error *err);
 bool ps_install_has_journal(const char *control);
+char *ps_install_journal_path(const char *control); /* caller frees */
 /* The change is final. */
 PS_MUST_USE int ps_install_commit(const char *control, struct ps_error *err);
 void ps_install_drop_backup(const char *control);
+/* Run a script on the interpreter of the environment: JSON in, JSON out. */
+PS_MUST_USE int ps_install_ask(const struct ps_install *in, const char *script,
+                               const char *question, json_t **answer,
+                               struct ps_error *err);
+
+/* ---- install_restore.c ---- */
+
+/* Put back what the journal says; *err has what could not be. */
+PS_MUST_USE int ps_install_restore(const char *control, struct ps_error *err);
+/* The same of an install that was killed, at some time: what was changed since
+ * is left alone, and what cannot be put back is set aside; in->restored and
+ * in->unrestored tell.  Fails only by a cancel. */
+PS_MUST_USE int ps_install_recover(struct ps_install *in, struct ps_error *err);
+/* Files that the installer removed with what it replaced, and that packages
+ * which stay have as well, are put back. */
+PS_MUST_USE int ps_install_keep_shared(const char *control,
+                                       struct ps_error *err);
 
 /* ---- install_run.c ---- */
 

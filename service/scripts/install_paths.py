@@ -1,14 +1,26 @@
 """What an installer is about to write and to remove.
 
-Reads {"names", "wheels", "dists": [{"location", "site"}]} from standard input
-and prints {"new": paths that are not there yet, "old": paths that may change,
-"aside": broken leftovers that an installer stumbles over, "dirs": directories
-that are not there yet, the deepest first, "modes": of the directories of "old",
-"sites", "scripts"}.
-Only the standard library is imported.
+Reads {"packages": [{"name", "wheel", "dist": {"location", "site"}}]} from
+standard input and prints
+
+  new       paths that are not there yet
+  old       paths that may change
+  aside     broken leftovers that an installer stumbles over
+  dirs      directories that are not there yet, the deepest first
+  modes     [path, mode] of the directories of "old"
+  shared    which of "old" a package that stays has as well, by number
+  stashes   what pip would make of "old" before it removes it
+  sites     where packages are
+  packages  of each: {"name", "paths", "old": {info: hash of its RECORD},
+            "info", "rows": {path: hash}} of its wheel
+
+Only what lies in the environment itself is named: what it sees of the
+interpreter that it was made from stays as it is.  A path that is no UTF-8 is
+written as "hex:" and its bytes.  Only the standard library is imported.
 """
 import contextlib
 import csv
+import hashlib
 import json
 import os
 import re
@@ -40,7 +52,7 @@ def walk(top):
 def read(path):
     try:
         with open(path, "rb") as file:
-            return file.read(RECORD_MAX).decode("utf-8", "replace")
+            return file.read(RECORD_MAX).decode("utf-8", "surrogateescape")
     except OSError:
         return ""
 
@@ -55,6 +67,16 @@ def scripts_of(text):
             yield line.partition("=")[0].strip()
 
 
+def special_scripts(name):
+    """What pip makes of these two beyond what their wheels name."""
+    if name == "pip":
+        yield "pip%d" % sys.version_info[0]
+        yield "pip%d.%d" % sys.version_info[:2]
+        yield "pip-%d.%d" % sys.version_info[:2]
+    if name == "setuptools":
+        yield "easy_install-%d.%d" % sys.version_info[:2]
+
+
 def in_wheel(path):
     """Where the members of a wheel go."""
     name = os.path.basename(path).partition("-")[0]
@@ -63,6 +85,8 @@ def in_wheel(path):
                os.path.join(BASES["include"], name)]
     kinds = {"purelib": SITES, "platlib": SITES, "headers": headers,
              "scripts": [BASES["scripts"]], "data": [BASES["data"]]}
+    for script in special_scripts(normal(name)):
+        yield os.path.join(BASES["scripts"], script)
     with zipfile.ZipFile(path) as wheel:
         for member in wheel.namelist():
             top, _, rest = member.partition("/")
@@ -95,6 +119,15 @@ def of_egg(location, site):
             yield from walk(os.path.join(site, name))
 
 
+def scripts_that_name(name):
+    """Those of `setup.py develop` name their project in their text."""
+    for path in walk(BASES["scripts"]):
+        if (os.path.isfile(path) and not os.path.islink(path)
+                and os.lstat(path).st_size < SCRIPT_MAX
+                and name in read(path)):
+            yield path
+
+
 def of_dist(location, site):
     """The files of what is installed."""
     if location.endswith(".dist-info"):
@@ -116,9 +149,7 @@ def of_dist(location, site):
     yield location
     yield os.path.join(site, "easy-install.pth")
     if location.endswith(".egg-link"):
-        for path in walk(BASES["scripts"]):
-            if os.path.lexists(path) and os.lstat(path).st_size < SCRIPT_MAX:
-                yield path
+        yield from scripts_that_name(os.path.basename(location)[:-9])
     elif os.path.isdir(location):
         yield from of_egg(location, site)
 
@@ -162,39 +193,151 @@ def modes_above(paths, roots):
     found = {}
     for path in paths:
         folder = os.path.dirname(path)
-        while folder not in found and folder not in roots:
+        while folder not in found and folder not in roots and folder != "/":
             found[folder] = os.lstat(folder).st_mode & 0o7777
             folder = os.path.dirname(folder)
+    return [[shown(path), mode] for path, mode in found.items()]
+
+
+def shown(path):
+    try:
+        path.encode()
+        return path
+    except UnicodeEncodeError:
+        return "hex:" + os.fsencode(path).hex()
+
+
+def meant(text):
+    return (os.fsdecode(bytes.fromhex(text[4:])) if text.startswith("hex:")
+            else text)
+
+
+def records(text):
+    """path: hash, of a RECORD's text."""
+    with contextlib.suppress(csv.Error):
+        return {row[0]: row[1] for row in csv.reader(text.splitlines())
+                if len(row) > 1 and row[0]}
+    return {}
+
+
+def described_by(path):
+    """The directory of metadata in a wheel, and what its RECORD says."""
+    with contextlib.suppress(zipfile.BadZipFile, KeyError):
+        with zipfile.ZipFile(path) as wheel:
+            for member in wheel.namelist():
+                top, _, rest = member.partition("/")
+                if rest == "RECORD" and top.endswith(".dist-info"):
+                    text = wheel.read(member).decode("utf-8", "replace")
+                    return top, {p: h for p, h in records(text).items() if h}
+    return None, {}
+
+
+def infos_of(name):
+    for site in SITES:
+        with contextlib.suppress(OSError):
+            for entry in os.listdir(site):
+                if (entry.endswith(".dist-info")
+                        and normal(entry.partition("-")[0]) == name):
+                    yield os.path.join(site, entry)
+
+
+def hash_of(path):
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return None
+
+
+def shared_with(names, roots):
+    """What packages that stay have."""
+    found = set()
+    for site in dict.fromkeys(SITES):
+        entries = []
+        with contextlib.suppress(OSError):
+            entries = os.listdir(site)
+        for entry in entries:
+            if (not entry.endswith(".dist-info")
+                    or normal(entry.partition("-")[0]) in names):
+                continue
+            for path in records(read(os.path.join(site, entry, "RECORD"))):
+                found.add(ours(os.path.normpath(os.path.join(site, path)),
+                               roots))
     return found
 
 
-def main():
-    asked = json.load(sys.stdin)
-    roots = [os.path.realpath(r) for r in [sys.prefix, *SITES]]
-    roots += [os.path.realpath(d["site"]) for d in asked["dists"]]
-    aside = list(broken(set(asked["names"])))
-    written, owned = [], []
-    for path in asked["wheels"]:
-        # What is no wheel is for the installer to refuse.
-        with contextlib.suppress(zipfile.BadZipFile):
-            written += in_wheel(path)
-    for dist in asked["dists"]:
-        owned += of_dist(dist["location"], dist["site"])
+def stashes(paths):
+    """pip renames "demo" to "~emo" before it removes it."""
+    found = {}
+    for path in paths:
+        for site in SITES:
+            site = os.path.realpath(site)
+            if path.startswith(site + os.sep):
+                top = path[len(site) + 1:].partition(os.sep)[0]
+                stash = os.path.join(site, "~" + top[1:])
+                if not os.path.lexists(stash):
+                    found[stash] = True
+    return found
+
+
+def roots():
+    found = [*SITES, BASES["scripts"], BASES["data"]]
+    if sys.prefix != sys.base_prefix:
+        found.append(sys.prefix)
+    return [os.path.realpath(path) for path in found]
+
+
+def paths_of(package, aside):
+    """What its wheel writes, and what of it is there."""
+    # What is no wheel is for the installer to refuse.
+    with contextlib.suppress(zipfile.BadZipFile):
+        yield from in_wheel(package["wheel"])
+    if package["dist"]:
+        yield from of_dist(package["dist"]["location"],
+                           package["dist"]["site"])
     for path in aside:
-        owned += walk(path)
-    new, old = {}, {}
-    for path in written + owned:
-        full = ours(os.path.normpath(path), roots)
-        if not full or "\0" in full:
-            continue
-        if os.path.islink(full) or os.path.isfile(full):
-            old[full] = True
-        elif not os.path.lexists(full):
-            new[full] = True
-    print(json.dumps({"new": sorted(new), "old": sorted(old), "aside": aside,
-                      "dirs": missing_above(new),
-                      "modes": modes_above(old, roots),
-                      "sites": SITES, "scripts": BASES["scripts"]}))
+        if normal(os.path.basename(path).partition("-")[0]) == package["name"]:
+            yield from walk(path)
+
+
+def main():
+    text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    asked = json.loads(text)["packages"]
+    for package in asked:
+        package["wheel"] = meant(package["wheel"])
+        if package["dist"]:
+            package["dist"] = {k: meant(v) for k, v in package["dist"].items()}
+    names = {p["name"] for p in asked}
+    tops = roots()
+    aside = [p for p in broken(names) if ours(p, tops)]
+    new, old, packages = {}, {}, []
+    for package in asked:
+        own = {}
+        for path in paths_of(package, aside):
+            full = ours(os.path.normpath(path), tops)
+            if not full or "\0" in full:
+                continue
+            if os.path.islink(full) or os.path.isfile(full):
+                own[full] = old[full] = True
+            elif not os.path.lexists(full):
+                own[full] = new[full] = True
+        info, rows = described_by(package["wheel"])
+        packages.append({
+            "name": package["name"], "paths": [shown(p) for p in own],
+            "info": info, "rows": {shown(p): h for p, h in rows.items()},
+            "old": {shown(p): hash_of(os.path.join(p, "RECORD"))
+                    for p in infos_of(package["name"])}})
+    shared = shared_with(names, tops)
+    print(json.dumps({
+        "new": [shown(p) for p in sorted(new)],
+        "old": [shown(p) for p in sorted(old)],
+        "aside": [shown(p) for p in aside],
+        "dirs": [shown(p) for p in missing_above(new)],
+        "modes": modes_above(old, tops),
+        "shared": [i for i, p in enumerate(sorted(old)) if p in shared],
+        "stashes": [shown(p) for p in stashes(old)],
+        "sites": [shown(p) for p in SITES],
+        "packages": packages}))
 
 
 main()

@@ -130,6 +130,7 @@ struct ps_install_result {
     size_t count;
     size_t unchanged;
     bool restored;                     /* an interrupted one was undone */
+    const char *unrestored;            /* but for this; NULL */
     const char *installer;             /* "uv", "pip"; NULL: none was run */
     const struct ps_problem *problems; /* of the environment, afterwards */
     size_t problem_count;

@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -243,6 +244,23 @@ class InstallTest(unittest.TestCase):
         for wheel in packages:
             self.put(path, wheel)
         return path
+
+    def base(self):
+        """An interpreter that is no virtual environment and nobody's else."""
+        path = self.tmp / "base"
+        (path / "bin").mkdir(parents=True)
+        (path / "lib").mkdir()
+        name = "python" + MINOR
+        shutil.copy(os.path.realpath(PYTHON), path / "bin" / name)
+        (path / "bin/python3").symlink_to(name)
+        (path / "lib" / name).symlink_to("/usr/lib/" + name)
+        return path
+
+    def base_site(self, base):
+        """Where packages of it are; made, for it looks only where some are."""
+        site = base / "local/lib" / ("python" + MINOR) / "dist-packages"
+        site.mkdir(parents=True, exist_ok=True)
+        return site
 
     def site(self, venv):
         return venv / "lib" / ("python" + MINOR) / "site-packages"

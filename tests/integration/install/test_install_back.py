@@ -122,8 +122,20 @@ class Back(s.InstallTest):
         self.fake_uv(
             "(site / '~emo').mkdir(); (site / '~emo/x').write_text('');"
             "(prefix / 'bin/zzz-script').write_text(''); sys.exit(1)")
-        venv, spec = self.both()
+        venv = self.venv(packages=[self.old])
+        spec = self.spec(s.built(self.new), s.built(self.wheel(
+            "zzz", "1.0",
+            entry_points="[console_scripts]\nzzz-script = zzz:main\n")))
         self.refuses(s.IO, venv, spec)
+
+    def test_what_appears_beside_it_while_it_fails_stays(self):
+        self.fake_uv("(prefix / 'bin/mine').write_text('precious');"
+                     "(site / '~other').mkdir(); sys.exit(1)")
+        venv, spec = self.both()
+        result = self.pkgsync(*self.arguments(venv, spec))
+        self.assertEqual(result.status, s.IO, str(result))
+        self.assertEqual((venv / "bin/mine").read_text(), "precious")
+        self.assertTrue((self.site(venv) / "~other").is_dir())
 
     def test_directories_are_as_they_were(self):
         bad = self.wheel("zzz", "1.0", files={
@@ -215,6 +227,104 @@ class Back(s.InstallTest):
         result = self.install(venv, self.spec())
         self.assertTrue(result.doc["restored"])
         self.assertEqual(self.picture(venv), before)
+
+    def kill_one(self, venv, spec, then="install(wheels[0]);"):
+        """An install is killed while `then` was done."""
+        self.fake_uv(then + "(tmp / 'ready').write_text(''); time.sleep(600)")
+        process = self.start(venv, spec)
+        self.wait_for(self.tmp / "ready")
+        process.kill()
+        process.wait()
+        (self.tmp / "bin/uv").unlink()
+        (self.tmp / "ready").unlink()
+
+    def test_work_that_was_done_since_is_not_undone(self):
+        venv, spec = self.both()
+        self.kill_one(venv, spec)
+        self.fake_uv("[install(w) for w in wheels]")
+        self.run_uv(venv, s.make_wheel(self.tmp / "later", "demo", "3.0"))
+        self.put(venv, s.make_wheel(self.tmp / "later", "tool", "1.0", files={
+            "tool.py": "", "demo/only/new.py": "of tool\n"}))
+        (self.tmp / "bin/uv").unlink()
+        (venv / "bin/mine").write_text("precious")
+        (venv / "bin/tool").write_text("of tool")
+        before = self.picture(venv)
+        result = self.install(venv, self.spec())
+        self.assertIn("'demo' was installed anew since", result.err)
+        self.assertIn("'demo'", result.doc["unrestored"])
+        self.assertEqual(self.picture(venv), before)
+        self.assertEqual(self.left_behind(venv), [])
+        self.assertIsNone(self.install(venv, self.spec()).doc["unrestored"])
+
+    def run_uv(self, venv, wheel):
+        subprocess.run([self.tmp / "bin/uv", "--python", venv / "bin/python",
+                        "x @ %s#sha256=0" % wheel.as_uri()], check=True)
+
+    def test_a_package_that_it_had_not_begun_with_keeps_its_changes(self):
+        venv, spec = self.both()
+        self.kill_one(venv, spec, "")
+        path = self.site(venv) / "demo/data.txt"
+        path.with_name("x").write_text("mine\n")
+        path.with_name("x").rename(path)
+        (self.site(venv) / "demo/only_old.py").unlink()
+        self.assertTrue(self.install(venv, self.spec()).doc["restored"])
+        self.assertEqual(path.read_text(), "mine\n")
+        self.assertTrue((self.site(venv) / "demo/only_old.py").exists())
+
+    def test_what_cannot_be_undone_is_said_once(self):
+        venv, spec = self.both()
+        self.kill_one(venv, spec)
+        (venv / ".pkgsync/backup/0").unlink()
+        (venv / ".pkgsync/backup/1").unlink()
+        result = self.install(venv, spec)
+        self.assertIn("not all of it could be undone", result.err)
+        self.assertIn(".pkgsync/unrestored", result.err)
+        self.assertEqual(self.versions(venv), {"demo": "1.0", "zzz": "1.0"})
+        self.assertTrue((venv / ".pkgsync/unrestored/journal.json").exists())
+        result = self.install(venv, spec)
+        self.assertNotIn("undone", result.err)
+
+    def test_a_journal_that_is_damaged_is_said_once(self):
+        venv, spec = self.both()
+        self.kill_one(venv, spec)
+        (venv / ".pkgsync/journal.json").write_text("{}")
+        result = self.install(venv, spec)
+        self.assertIn("not all of it could be undone", result.err)
+        self.assertEqual(self.versions(venv), {"demo": "1.0", "zzz": "1.0"})
+
+    def test_a_name_that_is_no_text_comes_back(self):
+        venv, spec = self.both()
+        odd = os.fsencode(self.site(venv)) + b"/demo-0.9.dist-info/\xff.txt"
+        with open(odd, "w") as out:
+            out.write("kept")
+        self.fake_uv("remove('demo'); sys.exit(1)")
+        self.refuses(s.IO, venv, spec)
+        with open(odd) as found:
+            self.assertEqual(found.read(), "kept")
+
+    def test_what_the_environment_was_made_from_is_left_alone(self):
+        base = self.base()
+        shared = self.base_site(base)
+        venv = self.tmp / "env"
+        subprocess.run([base / "bin/python3", "-m", "venv", "--without-pip",
+                        "--system-site-packages", venv], check=True)
+        with s.zipfile.ZipFile(self.old) as archive:
+            archive.extractall(shared)
+        os.utime(shared / "demo/data.txt", (1, 1))
+        before = self.picture(base)
+        self.fake_uv("sys.exit(1)")
+        result = self.refuses(s.IO, venv, self.spec(s.built(self.new)))
+        self.assertIn("the environment is as it was", result.err)
+        self.assertEqual(self.picture(base), before)
+        self.kill_one(venv, self.spec(s.built(self.new)), "")
+        (shared / "demo/data.txt").unlink()
+        (shared / "demo/data.txt").write_text("of the next version\n")
+        before = self.picture(base)
+        result = self.install(venv, self.spec(s.built(self.new)))
+        self.assertTrue(result.doc["restored"])
+        self.assertEqual(self.picture(base), before)
+        self.assertEqual(self.run_python(
+            venv, "import demo; print(demo.VERSION)"), "1.0")
 
     def test_the_next_install_waits_for_what_a_killed_one_still_runs(self):
         """A child of the installer that outlives it goes on writing."""
