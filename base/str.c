@@ -176,6 +176,25 @@ static const char *secret_start(const char *text, const char *authority,
     return colon;
 }
 
+/* "file:" and "git+file:" have no query: '?' is part of a name. */
+static bool is_file(const char *text, const char *scheme)
+{
+    return scheme - text >= 4 && memcmp(scheme - 4, "file", 4) == 0;
+}
+
+/* The query of the URL whose authority this is: a signature or a token under
+ * any name. */
+static void drop_query(char *authority)
+{
+    char *query = authority + strcspn(authority, "?# \t\n'\"<>");
+
+    if (*query == '?') {
+        const char *rest = query + strcspn(query, "# \t\n'\"<>");
+
+        memmove(query, rest, strlen(rest) + 1);
+    }
+}
+
 char *ps_url_redact(const char *text)
 {
     char *out = ps_strdup(text);
@@ -192,6 +211,8 @@ char *ps_url_redact(const char *text)
 
             memmove(out + (from - out), rest, strlen(rest) + 1);
         }
+        if (!is_file(out, scheme))
+            drop_query(out + (authority - out));
         scheme = strstr(authority, "://");
     }
     return out;

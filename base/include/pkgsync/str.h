@@ -61,7 +61,9 @@ int ps_hex_digit(char c);
 /*
  * A copy of `text` without what may be a secret in URLs: everything before '@'
  * in the authority of an http or https URL (tokens are often put there as the
- * user), the password in any other.  Caller frees.
+ * user), the password in any other, and the query of each but file:// ones
+ * (signatures, tokens).  For showing and for records: what is fetched is the
+ * text itself.  Caller frees.
  */
 char *ps_url_redact(const char *text);
 

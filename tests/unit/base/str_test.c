@@ -244,6 +244,27 @@ static void a_view_too_long_for_printf_is_cut(void **state)
     assert_int_equal(first_of(PS_STR_FMT(huge)), INT_MAX);
 }
 
+static void a_redacted_text_has_no_user_no_password_and_no_query(void **state)
+{
+    static const char *const cases[][2] = {
+        { "https://u:p@h/x?sig=s#sha256=1", "https://h/x#sha256=1" },
+        { "https://h/x?sig=s", "https://h/x" },
+        { "git+ssh://git:p@h/x@v1", "git+ssh://git@h/x@v1" },
+        { "at 'https://h/x?t=s' and https://t@i/?t=s too",
+          "at 'https://h/x' and https://i/ too" },
+        { "file:///a?b", "file:///a?b" },
+        { "/a?b", "/a?b" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *clean = ps_url_redact(cases[i][0]);
+
+        assert_string_equal(clean, cases[i][1]);
+        free(clean);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +280,7 @@ int main(void)
         cmocka_unit_test(utf8_is_valid_up_to_the_first_bad_byte),
         cmocka_unit_test(utf8_never_looks_behind_the_view),
         cmocka_unit_test(a_view_too_long_for_printf_is_cut),
+        cmocka_unit_test(a_redacted_text_has_no_user_no_password_and_no_query),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
