@@ -13,15 +13,45 @@
 
 extern const char ps_find_files_py[]; /* scripts/find_files.py */
 
-static int question(const char *const *requirements, struct ps_buf *out,
+bool ps_hash_list_has(const struct ps_hash_list *list,
+                      const struct ps_sha256 *sha256)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (ps_sha256_equal(&list->items[i], sha256))
+            return true;
+    }
+    return list->count == 0;
+}
+
+void ps_add_question(struct ps_buf *out, const char *requirement,
+                     const struct ps_hash_list *hashes)
+{
+    ps_buf_addf(out, "%s\t", requirement);
+    for (size_t i = 0; hashes && i < hashes->count; i++) {
+        char hex[PS_SHA256_HEX_SIZE];
+
+        ps_sha256_hex(&hashes->items[i], hex);
+        ps_buf_addf(out, "%s%s", i > 0 ? "," : "", hex);
+    }
+}
+
+void ps_args_add_all(struct ps_args *a, const char *const *list)
+{
+    for (size_t i = 0; list && list[i]; i++)
+        ps_args_add(a, list[i]);
+}
+
+static int question(const struct ps_fetch *f, struct ps_buf *out,
                     struct ps_error *err)
 {
-    for (size_t i = 0; requirements[i]; i++) {
-        int rc = ps_check_requirement(requirements[i], err);
+    for (size_t i = 0; f->requirements[i]; i++) {
+        int rc = ps_check_requirement(f->requirements[i], err);
 
         if (rc < 0)
             return rc;
-        ps_buf_addf(out, "%s\n", requirements[i]);
+        ps_add_question(out, f->requirements[i],
+                        f->hashes ? &f->hashes[i] : NULL);
+        ps_buf_addc(out, '\n');
     }
     return ps_buf_check(out, "the list of requirements", err);
 }
@@ -37,9 +67,10 @@ static int ask(struct ps_arena *arena, const struct ps_fetch *f,
                                     .out = answer,
                                     .sink = ps_tail_sink,
                                     .sink_user = tail,
-                                    .wall_limit_ms = FIND_LIMIT_MS };
+                                    .wall_limit_ms = FIND_LIMIT_MS,
+                                    .ends_with_us = true };
     const char *pip = NULL;
-    int rc = question(f->requirements, &input, err);
+    int rc = question(f, &input, err);
 
     if (rc == PS_OK)
         rc = ps_fetch_pip(arena, f->python, f->cache_dir, f->cancel, &pip, err);
@@ -55,6 +86,7 @@ static int ask(struct ps_arena *arena, const struct ps_fetch *f,
         ps_args_add(&args, ":all:");
     }
     ps_args_add_index(&args, f->index);
+    ps_args_add_all(&args, f->options);
     spec.argv = args.items;
     spec.env = ps_pip_environment(
         arena, f->index, ps_arena_format(arena, "PKGSYNC_PIP=%s", pip));
@@ -70,6 +102,23 @@ static int ask(struct ps_arena *arena, const struct ps_fetch *f,
     return PS_OK;
 }
 
+/* Why there is no answer: the index, not the requirement. */
+static void read_failure(struct ps_arena *arena, const json_t *failed,
+                         struct ps_found_file *out)
+{
+    PS_AUTO_FREE char *url =
+        ps_url_redact(ps_json_string_or(failed, "url", ""));
+    PS_AUTO_FREE char *why =
+        ps_url_redact(ps_json_string_or(failed, "reason", ""));
+
+    out->code = json_is_true(json_object_get(failed, "refused"))
+                    ? PS_EAUTH
+                    : PS_EUNREACHABLE;
+    out->why = ps_arena_format(
+        arena, "'%s' %s: %s", url,
+        out->code == PS_EAUTH ? "refuses to answer" : "does not answer", why);
+}
+
 static int read_line(struct ps_arena *arena, struct ps_str line,
                      struct ps_found_file *out, struct ps_error *err)
 {
@@ -82,6 +131,10 @@ static int read_line(struct ps_arena *arena, struct ps_str line,
         return PS_OK;
     if (ps_json_parse(line, "pip's answer", &doc, err) < 0)
         return err->code;
+    if (json_object_get(doc, "failed")) {
+        read_failure(arena, json_object_get(doc, "failed"), out);
+        return PS_OK;
+    }
     /* Links of an index that is asked with a password have it as well. */
     url = ps_url_redact(ps_json_string_or(doc, "url", ""));
     sha256 = ps_json_string_or(doc, "sha256", NULL);

@@ -14,6 +14,10 @@ struct ps_args {
 };
 void ps_args_release(struct ps_args *a);
 void ps_args_add(struct ps_args *a, const char *text);
+void ps_args_add_all(struct ps_args *a, const char *const *list);
+/* "requirement<TAB>hash,hash", as the scripts that ask an index read it. */
+void ps_add_question(struct ps_buf *out, const char *requirement,
+                     const struct ps_hash_list *hashes);
 /* The options by which pip is told where to look, beside the environment of
  * ps_pip_environment(). */
 void ps_args_add_index(struct ps_args *a, const struct ps_index *index);

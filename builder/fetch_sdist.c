@@ -11,6 +11,7 @@
 #include "pkgsync/fd.h"
 #include "pkgsync/mem.h"
 #include "pkgsync/sdist.h"
+#include "pkgsync/util.h"
 
 #define FIND_LIMIT_MS ((uint64_t)10 * 60 * 1000)
 #define NO_SDIST_STATUS 4
@@ -19,9 +20,10 @@
 extern const char ps_find_sdist_py[]; /* scripts/find_sdist.py */
 
 static int find(struct ps_arena *arena, const struct ps_fetch *f,
-                const char *requirement, const char *dest, struct ps_buf *name,
-                struct ps_error *err)
+                const char *requirement, const struct ps_hash_list *hashes,
+                const char *dest, struct ps_buf *name, struct ps_error *err)
 {
+    PS_AUTO_BUF struct ps_buf question = PS_BUF_INIT(PS_MIB(1));
     PS_CLEANUP(ps_args_release) struct ps_args args = { .items = NULL };
     PS_AUTO_FREE struct ps_tail *tail = ps_calloc(1, sizeof(*tail));
     struct ps_process_result result = { .exit_status = 0 };
@@ -29,7 +31,8 @@ static int find(struct ps_arena *arena, const struct ps_fetch *f,
                                     .out = name,
                                     .sink = ps_tail_sink,
                                     .sink_user = tail,
-                                    .wall_limit_ms = FIND_LIMIT_MS };
+                                    .wall_limit_ms = FIND_LIMIT_MS,
+                                    .ends_with_us = true };
     const char *pip = NULL;
     int rc = ps_fetch_pip(arena, f->python, f->cache_dir, f->cancel, &pip, err);
 
@@ -41,8 +44,10 @@ static int find(struct ps_arena *arena, const struct ps_fetch *f,
     ps_args_add(&args, "-c");
     ps_args_add(&args, ps_find_sdist_py);
     ps_args_add(&args, dest);
-    ps_args_add(&args, requirement);
+    ps_add_question(&question, requirement, hashes);
+    ps_args_add(&args, ps_buf_z(&question));
     ps_args_add_index(&args, f->index);
+    ps_args_add_all(&args, f->options);
     spec.argv = args.items;
     spec.env = ps_pip_environment(
         arena, f->index, ps_arena_format(arena, "PKGSYNC_PIP=%s", pip));
@@ -64,8 +69,8 @@ static int find(struct ps_arena *arena, const struct ps_fetch *f,
 
 /* Give the file its place, by its hash. */
 static int keep(struct ps_arena *arena, const struct ps_fetch *f,
-                const char *dest, struct ps_str name, const char **path,
-                struct ps_error *err)
+                const char *dest, const struct ps_hash_list *hashes,
+                struct ps_str name, const char **path, struct ps_error *err)
 {
     PS_AUTO_FREE char *from = ps_format("%s/%.*s", dest, PS_STR_FMT(name));
     PS_AUTO_FREE char *dir = NULL;
@@ -81,6 +86,11 @@ static int keep(struct ps_arena *arena, const struct ps_fetch *f,
     rc = ps_sha256_file(from, SDIST_MAX, &digest, NULL, err);
     if (rc < 0)
         return rc;
+    if (hashes && !ps_hash_list_has(hashes, &digest))
+        return ps_fail(err, PS_EINTEGRITY,
+                       "'%.*s' of the index has none of the hashes that are "
+                       "asked for",
+                       PS_STR_FMT(name));
     ps_sha256_hex(&digest, hex);
     dir = ps_format("%s/sdists/%s", f->cache_dir, hex);
     rc = ps_mkdirs(dir, 0700, err);
@@ -93,8 +103,8 @@ static int keep(struct ps_arena *arena, const struct ps_fetch *f,
 }
 
 int ps_fetch_sdist(struct ps_arena *arena, const struct ps_fetch *f,
-                   const char *requirement, const char **path,
-                   struct ps_error *err)
+                   const char *requirement, const struct ps_hash_list *hashes,
+                   const char **path, struct ps_error *err)
 {
     PS_AUTO_BUF struct ps_buf name = PS_BUF_INIT(4096);
     PS_AUTO_FREE char *parent = ps_format("%s/tmp", f->cache_dir);
@@ -106,9 +116,10 @@ int ps_fetch_sdist(struct ps_arena *arena, const struct ps_fetch *f,
         rc = ps_make_temp_dir(parent, "sdist-", &dest, err);
     if (rc < 0)
         return rc;
-    rc = find(arena, f, requirement, dest, &name, err);
+    rc = find(arena, f, requirement, hashes, dest, &name, err);
     if (rc == PS_OK)
-        rc = keep(arena, f, dest, ps_str_trim(ps_buf_str(&name)), path, err);
+        rc = keep(arena, f, dest, hashes, ps_str_trim(ps_buf_str(&name)), path,
+                  err);
     (void)!ps_remove_tree_at(AT_FDCWD, dest, &ignored);
     return rc;
 }

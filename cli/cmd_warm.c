@@ -181,6 +181,8 @@ static int run(struct cli *cli, struct cli_pipeline *p,
     rc = ps_sync_wheels(&cli->arena, &p->options, wanted->items, wanted->count,
                         results, err);
     progress_stop(&progress);
+    if (rc == PS_OK)
+        ps_warm_check(wanted, results);
     return rc;
 }
 

@@ -129,7 +129,8 @@ static int build_sdist(struct resolve *r, const char *requirement,
     const char *sdist = NULL;
     PS_AUTO_FREE char *parent = ps_format("%s/tmp", in->o->dirs->cache);
     PS_AUTO_FREE char *dir = NULL;
-    int rc = ps_fetch_sdist(in->arena, request, requirement, &sdist, &none);
+    int rc =
+        ps_fetch_sdist(in->arena, request, requirement, NULL, &sdist, &none);
 
     if (rc == PS_ENOTFOUND)
         return err->code;

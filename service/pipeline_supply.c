@@ -86,7 +86,8 @@ int ps_work_supply(struct ps_work *w, const char *requirement,
     };
     struct ps_error none = PS_ERROR_INIT;
     const char *path = NULL;
-    int rc = ps_fetch_sdist(&w->arena, &request, requirement, &path, &none);
+    int rc =
+        ps_fetch_sdist(&w->arena, &request, requirement, NULL, &path, &none);
 
     /* There is none either: what pip said of the wheel is the answer. */
     if (rc == PS_ENOTFOUND)

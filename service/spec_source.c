@@ -276,6 +276,8 @@ int ps_location_get(struct ps_locations *l, const char *location, bool pinned,
                     int fd, uint64_t max_bytes, struct ps_error *err)
 {
     struct ps_str z = ps_str_from(location);
+    PS_AUTO_FREE char *bare = ps_strndup(location, strcspn(location, "?#"));
+    PS_AUTO_FREE char *shown = ps_url_redact(bare);
 
     if (ps_str_starts(z, "s3://"))
         return get_s3(l, location, fd, max_bytes, err);
@@ -285,15 +287,15 @@ int ps_location_get(struct ps_locations *l, const char *location, bool pinned,
         return get_file_url(location, fd, max_bytes, err);
     if (ps_str_starts(z, "http://") && !pinned && !is_loopback(location))
         return ps_fail(err, PS_EUNSUPPORTED,
-                       "'%.*s' goes over plain http, where anybody on the way "
+                       "'%s' goes over plain http, where anybody on the way "
                        "can change it; use https://, or add #sha256=<hash>",
-                       (int)strcspn(location, "?#"), location);
+                       shown);
     if (ps_str_starts(z, "http://"))
         return get_http(l, location, fd, max_bytes, err);
     if (has_scheme(location))
         return ps_fail(err, PS_EUNSUPPORTED,
-                       "'%.*s' is none of a path, file://, https:// and s3://",
-                       (int)strcspn(location, "?#"), location);
+                       "'%s' is none of a path, file://, https:// and s3://",
+                       shown);
     return get_path(location, fd, max_bytes, err);
 }
 

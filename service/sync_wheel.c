@@ -185,6 +185,10 @@ static int verify_and_keep(struct ps_sync_work *w,
                        "installed with; install it again",
                        w->result->source, hex);
     }
+    if (!ps_hash_list_has(&w->item->hashes, &info.sha256))
+        return ps_fail(err, PS_EINTEGRITY,
+                       "'%s' has none of the hashes that --hash gives",
+                       w->result->source);
     return ps_sync_keep(w, fd, &info, err);
 }
 
@@ -221,6 +225,12 @@ int ps_sync_take_wheel(struct ps_sync_work *w, struct ps_error *err)
     /* Its name becomes that of a file: not before it has been looked at. */
     if (rc == PS_OK)
         rc = ps_wheel_name_parse(ps_str_from(source.file_name), &name, err);
+    if (rc == PS_OK && source.has_sha256 &&
+        !ps_hash_list_has(&w->item->hashes, &source.sha256))
+        rc = ps_fail(err, PS_EINTEGRITY,
+                     "the #sha256= of '%s' is none of the hashes that --hash "
+                     "gives",
+                     w->result->source);
     if (rc == PS_OK && source.has_sha256 && !w->o->rebuild)
         rc = ps_sync_known(w, &source.sha256, 0, source.file_name, &there, err);
     if (rc < 0 || there)

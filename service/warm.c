@@ -8,9 +8,8 @@
 #include "pkgsync/util.h"
 #include "warm_private.h"
 
-/* Twice the room, when there is none left; in the arena. */
-static void *grow(struct ps_arena *arena, void *items, size_t count,
-                  size_t *room, size_t size)
+void *ps_grow(struct ps_arena *arena, void *items, size_t count, size_t *room,
+              size_t size)
 {
     void *grown = NULL;
 
@@ -25,21 +24,38 @@ static void *grow(struct ps_arena *arena, void *items, size_t count,
 
 void ps_words_add(struct ps_arena *arena, struct ps_words *w, const char *text)
 {
-    w->items = grow(arena, w->items, w->count, &w->room, sizeof(*w->items));
+    w->items = ps_grow(arena, w->items, w->count, &w->room, sizeof(*w->items));
     w->items[w->count++] = text;
 }
 
-/* Never NULL. */
-static const char *const *words_list(struct ps_arena *arena,
-                                     const struct ps_words *w)
+const char *const *ps_words_list(struct ps_arena *arena,
+                                 const struct ps_words *w)
 {
     return w->items ? w->items : ps_arena_alloc(arena, 1, sizeof(*w->items));
 }
 
+static bool is_same(const struct ps_sync_item *a, const struct ps_sync_item *b)
+{
+    size_t count = a->hashes.count;
+
+    return strcmp(a->source, b->source) == 0 && !a->wheel && !b->wheel &&
+           !a->name == !b->name &&
+           (!a->name ||
+            ps_name_equal(ps_str_from(a->name), ps_str_from(b->name))) &&
+           count == b->hashes.count &&
+           (count == 0 || memcmp(a->hashes.items, b->hashes.items,
+                                 count * sizeof(*a->hashes.items)) == 0);
+}
+
 void ps_collect_item(struct ps_collect *c, struct ps_sync_item item)
 {
-    c->out->items = grow(c->arena, c->out->items, c->out->count, &c->item_room,
-                         sizeof(*c->out->items));
+    /* Asked for twice is wanted once. */
+    for (size_t i = 0; i < c->out->count; i++) {
+        if (is_same(&c->out->items[i], &item))
+            return;
+    }
+    c->out->items = ps_grow(c->arena, c->out->items, c->out->count,
+                            &c->item_room, sizeof(*c->out->items));
     c->out->items[c->out->count++] = item;
 }
 
@@ -48,8 +64,9 @@ void ps_collect_failure(struct ps_collect *c, const char *source,
 {
     PS_AUTO_FREE char *shown = ps_url_redact(source);
 
-    c->out->failures = grow(c->arena, c->out->failures, c->out->failure_count,
-                            &c->failure_room, sizeof(*c->out->failures));
+    c->out->failures =
+        ps_grow(c->arena, c->out->failures, c->out->failure_count,
+                &c->failure_room, sizeof(*c->out->failures));
     c->out->failures[c->out->failure_count++] = (struct ps_wheel_result){
         .source = ps_arena_strdup(c->arena, shown),
         .status = PS_WHEEL_FAILED,
@@ -124,54 +141,9 @@ static struct ps_index merged_index(struct ps_collect *c)
     if (!index.index_url)
         index.index_url = c->index_url;
     index.no_index = index.no_index || c->no_index;
-    index.extra_index_urls = words_list(c->arena, &c->extra_index_urls);
-    index.find_links = words_list(c->arena, &c->find_links);
+    index.extra_index_urls = ps_words_list(c->arena, &c->extra_index_urls);
+    index.find_links = ps_words_list(c->arena, &c->find_links);
     return index;
-}
-
-static void take_sdist(struct ps_collect *c, const struct ps_fetch *fetch,
-                       const char *requirement)
-{
-    struct ps_error err = PS_ERROR_INIT;
-    const char *path = NULL;
-
-    if (ps_fetch_sdist(c->arena, fetch, requirement, &path, &err) < 0)
-        ps_collect_failure(c, requirement, &err);
-    else
-        ps_collect_item(c, (struct ps_sync_item){ .source = path });
-}
-
-/* Those that have a wheel need nothing of us. */
-static int take_wanted(struct ps_collect *c, struct ps_error *err)
-{
-    const struct ps_pipeline_options *o = c->o->pipeline;
-    const struct ps_fetch fetch = {
-        .requirements = words_list(c->arena, &c->wanted),
-        .index = &c->out->index,
-        .python = o->python,
-        .cache_dir = o->dirs->cache,
-        .cancel = o->cancel,
-    };
-    struct ps_found_file *found =
-        ps_arena_alloc(c->arena, c->wanted.count + 1, sizeof(*found));
-    int rc = ps_fetch_find(c->arena, &fetch, false, found, err);
-
-    for (size_t i = 0; rc == PS_OK && i < c->wanted.count; i++) {
-        struct ps_error none = PS_ERROR_INIT;
-
-        if (!found[i].name) {
-            (void)ps_fail(&none, PS_ENOTFOUND,
-                          "the index has nothing of '%s' that suits this "
-                          "interpreter",
-                          c->wanted.items[i]);
-            ps_collect_failure(c, c->wanted.items[i], &none);
-        } else if (found[i].is_wheel) {
-            c->out->ready++;
-        } else {
-            take_sdist(c, &fetch, c->wanted.items[i]);
-        }
-    }
-    return rc;
 }
 
 static void take_source(struct ps_collect *c, const char *source)
@@ -213,11 +185,15 @@ int ps_warm_collect(struct ps_arena *arena,
     /* The files first: a mistake in one is found before anything is asked. */
     for (size_t i = 0; rc == PS_OK && options->files && options->files[i]; i++)
         rc = ps_collect_file(&c, options->files[i], err);
+    if (rc == PS_OK && c.require_hashes && c.no_hash)
+        rc = ps_fail(err, PS_EINVALID,
+                     "%s has no --hash, which --require-hashes demands",
+                     c.no_hash);
     if (rc < 0)
         return rc;
     out->index = merged_index(&c);
     for (size_t i = 0; options->sources && options->sources[i]; i++)
         take_source(&c, options->sources[i]);
-    rc = take_wanted(&c, err);
+    rc = ps_take_wanted(&c, err);
     return rc < 0 ? rc : check_names(out, err);
 }

@@ -2,9 +2,11 @@
  * Requirements files, as pip reads them: what of their lines has to be built.
  * https://pip.pypa.io/en/stable/reference/requirements-file-format/
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "pkgsync/buf.h"
@@ -19,18 +21,7 @@
 #define LINE_MAX_BYTES ((size_t)64 * 1024)
 #define DEPTH_MAX 16
 
-/* A file that is being read, and those that named it. */
-struct reader {
-    struct ps_collect *c;
-    const struct reader *parent;
-    const char *path; /* links resolved */
-    const char *dir;  /* of it */
-    unsigned depth;
-    unsigned line;
-    bool constraints; /* lines say nothing of what is wanted */
-};
-
-static int read_file(struct reader *r, struct ps_error *err);
+static int read_file(struct ps_reader *r, struct ps_error *err);
 
 /* ---- lines ---- */
 
@@ -75,143 +66,42 @@ static struct ps_str without_comment(struct ps_str line)
     return line;
 }
 
-/* "x==1 --hash=sha256:..": what belongs to the requirement only. */
-static struct ps_str without_options(struct ps_str line)
-{
-    for (size_t i = 0; i + 3 < line.len; i++) {
-        if ((line.data[i] == ' ' || line.data[i] == '\t') &&
-            line.data[i + 1] == '-' && line.data[i + 2] == '-')
-            return ps_str_trim(ps_str_first(line, i));
-    }
-    return line;
-}
-
-/* ---- what a line asks for ---- */
-
-static bool is_address(struct ps_str text)
-{
-    return memmem(text.data, text.len, "://", 3) != NULL;
-}
-
-static bool is_path(struct ps_str text)
-{
-    return text.data[0] == '.' || text.data[0] == '/' ||
-           memchr(text.data, '/', text.len) || ps_str_ends(text, ".whl") ||
-           ps_str_ends(text, ".zip") || ps_str_ends(text, ".tar.gz");
-}
-
-/* "./dir[extra]" -> "./dir"; absolute: from the working directory as pip has
- * it, else from the file's own. */
-static const char *local_source(struct reader *r, struct ps_str text)
-{
-    struct ps_arena *arena = r->c->arena;
-    struct ps_str rest = text;
-    struct ps_str path = text;
-    const char *full = NULL;
-
-    if (ps_str_ends(text, "]"))
-        (void)ps_str_cut_last(&rest, '[', &path);
-    if (path.len > 0 && path.data[0] == '/')
-        return ps_arena_dup(arena, path);
-    full = ps_arena_format(arena, "%s/%.*s", r->c->o->pipeline->cwd,
-                           PS_STR_FMT(path));
-    if (access(full, F_OK) == 0)
-        return full;
-    return ps_arena_format(arena, "%s/%.*s", r->dir, PS_STR_FMT(path));
-}
-
-static void add_source(struct reader *r, struct ps_str text, struct ps_str name)
-{
-    const char *source = is_address(text) ? ps_arena_dup(r->c->arena, text)
-                                          : local_source(r, text);
-
-    if (r->constraints)
-        return;
-    ps_collect_item(
-        r->c,
-        (struct ps_sync_item){
-            .source = source,
-            .name = name.len > 0 ? ps_arena_dup(r->c->arena, name) : NULL });
-}
-
-static int add_requirement(struct reader *r, struct ps_str text,
-                           struct ps_error *err)
-{
-    struct ps_requirement requirement;
-    bool holds = true;
-    int rc = ps_requirement_parse(r->c->arena, text, &requirement, err);
-
-    if (rc == PS_OK)
-        rc = ps_marker_holds(requirement.marker, &r->c->o->site->markers, NULL,
-                             &holds, err);
-    if (rc < 0 || !holds || r->constraints)
-        return rc;
-    if (requirement.url.len > 0) {
-        add_source(r, requirement.url, requirement.name);
-        return PS_OK;
-    }
-    /* The marker has been judged; what is left is for the index. */
-    requirement.marker = NULL;
-    ps_words_add(r->c->arena, &r->c->wanted,
-                 ps_requirement_string(r->c->arena, &requirement));
-    return PS_OK;
-}
-
-/* A URL or path may have a marker after " ;". */
-static int add_unnamed(struct reader *r, struct ps_str text,
-                       struct ps_error *err)
-{
-    const struct ps_marker *marker = NULL;
-    const char *at = memmem(text.data, text.len, " ;", 2);
-    struct ps_str none = { .len = 0 };
-    bool holds = true;
-    int rc = PS_OK;
-
-    if (at) {
-        size_t len = (size_t)(at - text.data);
-
-        rc = ps_marker_parse(
-            r->c->arena, ps_str_trim(ps_str_skip(text, len + 2)), &marker, err);
-        text = ps_str_trim(ps_str_first(text, len));
-    }
-    if (rc == PS_OK)
-        rc =
-            ps_marker_holds(marker, &r->c->o->site->markers, NULL, &holds, err);
-    if (rc == PS_OK && holds)
-        add_source(r, text, none);
-    return rc;
-}
-
-static int add_line(struct reader *r, struct ps_str text, struct ps_error *err)
-{
-    struct ps_str rest = text;
-    struct ps_str head;
-
-    text = without_options(text);
-    /* "name @ URL" has a blank before its address; a URL has none. */
-    rest = text;
-    (void)ps_str_cut(&rest, '@', &head);
-    if ((is_address(text) && is_address(head)) ||
-        (!is_address(text) && is_path(text)) ||
-        (is_address(text) && rest.len == 0))
-        return add_unnamed(r, text, err);
-    return add_requirement(r, text, err);
-}
-
 /* ---- options ---- */
 
-static int read_other(struct reader *r, struct ps_str name, bool constraints,
+/* "https://host/a/b.txt" and "c.txt" or "/c.txt", as a browser has it. */
+static const char *join_url(struct ps_arena *arena, const char *base,
+                            struct ps_str name)
+{
+    size_t authority = (size_t)(strstr(base, "://") + 3 - base);
+    size_t host = authority + strcspn(base + authority, "/?#");
+    size_t end = strcspn(base, "?#");
+
+    if (name.data[0] == '/')
+        end = host;
+    while (end > host && base[end - 1] != '/')
+        end--;
+    return ps_arena_format(arena, "%.*s%s%.*s", (int)end, base,
+                           end == host && name.data[0] != '/' ? "/" : "",
+                           PS_STR_FMT(name));
+}
+
+static int read_other(struct ps_reader *r, struct ps_str name, bool constraints,
                       struct ps_error *err)
 {
-    struct reader other = { .c = r->c,
-                            .parent = r,
-                            .depth = r->depth + 1,
-                            .constraints = r->constraints || constraints };
+    struct ps_arena *arena = r->c->arena;
+    struct ps_reader other = { .c = r->c,
+                               .parent = r,
+                               .depth = r->depth + 1,
+                               .constraints = r->constraints || constraints };
 
-    other.path =
-        name.len > 0 && name.data[0] == '/'
-            ? ps_arena_dup(r->c->arena, name)
-            : ps_arena_format(r->c->arena, "%s/%.*s", r->dir, PS_STR_FMT(name));
+    if (ps_is_address(name) || name.data[0] == '/')
+        other.path = ps_arena_dup(arena, name);
+    else
+        other.path =
+            ps_arena_format(arena, "%s/%.*s", r->dir, PS_STR_FMT(name));
+    /* Who wrote a page does not name files of this machine. */
+    if (r->url && !ps_is_address(name))
+        other.path = join_url(arena, r->url, name);
     return read_file(&other, err);
 }
 
@@ -222,7 +112,10 @@ enum option {
     OPTION_INDEX,
     OPTION_EXTRA_INDEX,
     OPTION_LINKS,
+    OPTION_PIP, /* for pip, with its value */
     OPTION_NO_INDEX,
+    OPTION_PIP_FLAG,
+    OPTION_HASHES,
     OPTION_NOTHING, /* nothing that matters here; with or without a value */
 };
 
@@ -243,12 +136,12 @@ static const struct option_row {
     { "-f", OPTION_LINKS },
     { "--find-links", OPTION_LINKS },
     { "--no-index", OPTION_NO_INDEX },
-    { "--no-binary", OPTION_NOTHING },
-    { "--only-binary", OPTION_NOTHING },
-    { "--prefer-binary", OPTION_NOTHING },
-    { "--require-hashes", OPTION_NOTHING },
-    { "--pre", OPTION_NOTHING },
-    { "--trusted-host", OPTION_NOTHING },
+    { "--no-binary", OPTION_PIP },
+    { "--only-binary", OPTION_PIP },
+    { "--prefer-binary", OPTION_PIP_FLAG },
+    { "--require-hashes", OPTION_HASHES },
+    { "--pre", OPTION_PIP_FLAG },
+    { "--trusted-host", OPTION_PIP },
     { "--use-feature", OPTION_NOTHING },
 };
 
@@ -273,7 +166,7 @@ static const struct option_row *find_option(struct ps_str line,
     return NULL;
 }
 
-static int take_option(struct reader *r, struct ps_str line,
+static int take_option(struct ps_reader *r, struct ps_str line,
                        struct ps_error *err)
 {
     struct ps_collect *c = r->c;
@@ -288,7 +181,7 @@ static int take_option(struct reader *r, struct ps_str line,
         return ps_fail(err, PS_EINVALID, "'%s' needs a value", row->name);
     switch (row->is) {
     case OPTION_EDITABLE:
-        return add_unnamed(r, value, err);
+        return ps_add_editable(r, value, err);
     case OPTION_FILE:
         return read_other(r, value, false, err);
     case OPTION_CONSTRAINT:
@@ -302,8 +195,18 @@ static int take_option(struct reader *r, struct ps_str line,
         break;
     case OPTION_LINKS:
         ps_words_add(c->arena, &c->find_links,
-                     is_address(value) ? ps_arena_dup(c->arena, value)
-                                       : local_source(r, value));
+                     ps_is_address(value) ? ps_arena_dup(c->arena, value)
+                                          : ps_local_source(r, value));
+        break;
+    case OPTION_PIP:
+        ps_words_add(c->arena, &c->pip_options, row->name);
+        ps_words_add(c->arena, &c->pip_options, ps_arena_dup(c->arena, value));
+        break;
+    case OPTION_PIP_FLAG:
+        ps_words_add(c->arena, &c->pip_options, row->name);
+        break;
+    case OPTION_HASHES:
+        c->require_hashes = true;
         break;
     case OPTION_NO_INDEX:
         c->no_index = true;
@@ -316,7 +219,8 @@ static int take_option(struct reader *r, struct ps_str line,
 
 /* ---- files ---- */
 
-static int take_line(struct reader *r, struct ps_str line, struct ps_error *err)
+static int take_line(struct ps_reader *r, struct ps_str line,
+                     struct ps_error *err)
 {
     const char *text = expand(r->c->arena, ps_str_trim(line));
     struct ps_str expanded = ps_str_from(text);
@@ -325,7 +229,7 @@ static int take_line(struct reader *r, struct ps_str line, struct ps_error *err)
     if (expanded.len == 0)
         return PS_OK;
     rc = text[0] == '-' ? take_option(r, expanded, err)
-                        : add_line(r, expanded, err);
+                        : ps_add_line(r, expanded, err);
     /* Another file has said its own name and line. */
     return rc < 0 && !strstr(err->text, ": line ")
                ? ps_context(err, "'%s': line %u", r->path, r->line)
@@ -333,7 +237,7 @@ static int take_line(struct reader *r, struct ps_str line, struct ps_error *err)
 }
 
 /* Lines, with those that a backslash continues. */
-static int take_lines(struct reader *r, struct ps_str text,
+static int take_lines(struct ps_reader *r, struct ps_str text,
                       struct ps_error *err)
 {
     PS_AUTO_BUF struct ps_buf whole = PS_BUF_INIT(LINE_MAX_BYTES);
@@ -365,9 +269,9 @@ static int take_lines(struct reader *r, struct ps_str text,
     return rc;
 }
 
-static int check_circle(const struct reader *r, struct ps_error *err)
+static int check_circle(const struct ps_reader *r, struct ps_error *err)
 {
-    for (const struct reader *p = r->parent; p; p = p->parent) {
+    for (const struct ps_reader *p = r->parent; p; p = p->parent) {
         if (strcmp(p->path, r->path) == 0)
             return ps_fail(err, PS_EINVALID, "'%s' names itself by -r",
                            r->path);
@@ -378,23 +282,52 @@ static int check_circle(const struct reader *r, struct ps_error *err)
     return PS_OK;
 }
 
-static int read_file(struct reader *r, struct ps_error *err)
+/* Into *text; r->path and r->dir become what they are for. */
+static int fetch_file(struct ps_reader *r, struct ps_buf *text,
+                      struct ps_error *err)
 {
-    PS_AUTO_BUF struct ps_buf text = PS_BUF_INIT(FILE_MAX);
+    PS_AUTO_FREE char *shown = ps_url_redact(r->path);
+    PS_AUTO_FD int fd = memfd_create("requirements", MFD_CLOEXEC);
+    int rc = PS_OK;
+
+    r->url = r->path;
+    r->path = ps_arena_strdup(r->c->arena, shown);
+    r->dir = r->c->o->pipeline->cwd;
+    rc = check_circle(r, err);
+    if (rc < 0)
+        return rc;
+    if (fd < 0)
+        return ps_fail_errno(err, errno, "make a memory file");
+    rc = ps_location_get(r->c->o->locations, r->url, false, fd, FILE_MAX, err);
+    if (rc == PS_OK && lseek(fd, 0, SEEK_SET) < 0)
+        rc = ps_fail_errno(err, errno, "rewind");
+    return rc == PS_OK ? ps_read_all(fd, text, err) : rc;
+}
+
+static int load_file(struct ps_reader *r, struct ps_buf *text,
+                     struct ps_error *err)
+{
     PS_AUTO_FREE char *real = NULL;
-    struct ps_str all;
     char *dir = NULL;
     int rc = ps_real_path(r->path, &real, err);
 
     if (rc < 0)
-        return ps_context(err, "read the requirements file '%s'", r->path);
+        return rc;
     r->path = ps_arena_strdup(r->c->arena, real);
     dir = ps_arena_strdup(r->c->arena, real);
     *strrchr(dir, '/') = '\0';
     r->dir = dir;
     rc = check_circle(r, err);
-    if (rc == PS_OK)
-        rc = ps_read_file_at(AT_FDCWD, r->path, &text, err);
+    return rc < 0 ? rc : ps_read_file_at(AT_FDCWD, r->path, text, err);
+}
+
+static int read_file(struct ps_reader *r, struct ps_error *err)
+{
+    PS_AUTO_BUF struct ps_buf text = PS_BUF_INIT(FILE_MAX);
+    bool is_url = ps_is_address(ps_str_from(r->path));
+    struct ps_str all;
+    int rc = is_url ? fetch_file(r, &text, err) : load_file(r, &text, err);
+
     all = ps_buf_str(&text);
     if (rc == PS_OK && all.len > 0 && ps_utf8_valid_prefix(all) != all.len)
         rc = ps_fail(err, PS_EINVALID, "it is not UTF-8 text");
@@ -408,7 +341,7 @@ static int read_file(struct reader *r, struct ps_error *err)
 int ps_collect_file(struct ps_collect *c, const char *path,
                     struct ps_error *err)
 {
-    struct reader r = { .c = c, .path = path };
+    struct ps_reader r = { .c = c, .path = path };
 
     return read_file(&r, err);
 }

@@ -3,7 +3,8 @@
 #
 #   python -I -c SCRIPT DIRECTORY REQUIREMENT [pip download option...]
 #
-# Prints the file's name.  Status 4: the index has no sdist of it either.
+# REQUIREMENT is "requirement<TAB>sha256,sha256": a file with one of these
+# hashes is preferred.  Prints the file's name.  Status 4: the index has no sdist of it either.
 # pip is the one in PKGSYNC_PIP; its command objects know index, credentials,
 # proxies and certificates, and are asked for those alone.
 import hashlib
@@ -13,6 +14,7 @@ import sys
 sys.path.insert(0, os.environ["PKGSYNC_PIP"])
 
 from pip._internal.commands import create_command
+from pip._internal.utils.hashes import Hashes
 from pip._vendor.packaging.requirements import Requirement
 
 
@@ -38,6 +40,7 @@ def fetch(session, link, path):
 
 
 def main(directory, text, options):
+    text, _, hashes = text.rpartition("\t")
     requirement = Requirement(text)
     command = create_command("download")
     parsed, _ = command.parse_args(
@@ -49,7 +52,9 @@ def main(directory, text, options):
         session = command.get_default_session(parsed)
         finder = command._build_package_finder(options=parsed, session=session)
         best = finder.find_best_candidate(
-            requirement.name, requirement.specifier
+            requirement.name,
+            requirement.specifier,
+            Hashes({"sha256": hashes.split(",")}) if hashes else None,
         ).best_candidate
         if best is None:
             sys.exit(4)

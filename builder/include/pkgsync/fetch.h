@@ -45,6 +45,14 @@ struct ps_wheel_set {
     size_t count;
 };
 
+/* Hashes of which one must be a file's; none: any file will do. */
+struct ps_hash_list {
+    const struct ps_sha256 *items;
+    size_t count;
+};
+bool ps_hash_list_has(const struct ps_hash_list *list,
+                      const struct ps_sha256 *sha256);
+
 /* One request. */
 struct ps_fetch {
     const char *const *requirements; /* Required; NULL-terminated */
@@ -55,6 +63,10 @@ struct ps_fetch {
     const struct ps_cancel *cancel;  /* Optional */
     ps_sink_fn *log;                 /* Optional: what pip prints */
     void *log_user;
+    const char *const *options;        /* Optional: further ones of pip's, such
+                                          as --pre; for find and sdist alone */
+    const struct ps_hash_list *hashes; /* Optional: one for each requirement;
+                                          for find alone */
     const char **missing; /* Optional: with PS_ENOTFOUND, the requirement that
                              has no wheel, in the arena */
 };
@@ -74,12 +86,14 @@ PS_MUST_USE int ps_fetch_wheels(struct ps_arena *arena,
 /*
  * The source distribution of a requirement that has no wheel, fetched from the
  * same places without running any code of it; *path, in the arena, is a file
- * in the cache.  PS_ENOTFOUND when there is none either.
+ * in the cache.  PS_ENOTFOUND when there is none either, PS_EINTEGRITY when
+ * what there is has none of `hashes` (Optional).
  */
 PS_MUST_USE int ps_fetch_sdist(struct ps_arena *arena,
                                const struct ps_fetch *request,
-                               const char *requirement, const char **path,
-                               struct ps_error *err);
+                               const char *requirement,
+                               const struct ps_hash_list *hashes,
+                               const char **path, struct ps_error *err);
 
 /* A file that an index has; strings in the arena. */
 struct ps_found_file {
@@ -88,11 +102,17 @@ struct ps_found_file {
     bool is_wheel;    /* else a source distribution */
     bool has_sha256;  /* the index gives it, or it is a local file */
     struct ps_sha256 sha256;
+    int code;        /* without a name: why, if not for lack of a file:
+                        PS_EUNREACHABLE, PS_EAUTH; else 0 */
+    const char *why; /* with `code`: which index, and what it did */
 };
 
 /*
  * What the index would give for each requirement, which is not fetched and not
- * resolved any further.  out: as many as there are requirements.
+ * resolved any further.  out: as many as there are requirements.  A file that
+ * has one of the hashes asked for is preferred; whether it has is for the
+ * caller to look at.  An index that does not answer is no error as long as
+ * another one has the file.
  */
 PS_MUST_USE int ps_fetch_find(struct ps_arena *arena,
                               const struct ps_fetch *request, bool wheels_only,

@@ -18,6 +18,7 @@
 
 #include "pkgsync/arena.h"
 #include "pkgsync/error.h"
+#include "pkgsync/fetch.h"
 #include "pkgsync/json.h"
 #include "pkgsync/levels.h"
 #include "pkgsync/loose.h"
@@ -88,6 +89,8 @@ struct ps_sync_item {
     const char *name;   /* the distribution it must be; NULL: any */
     const struct ps_loose *loose;      /* these modules; NULL */
     const struct ps_spec_wheel *wheel; /* it must be this one; NULL */
+    struct ps_hash_list hashes;        /* a wheel that is one already must have
+                                          one of these; empty: any */
 };
 
 /*

@@ -142,7 +142,7 @@ class RequirementsFiles(Warm):
     def test_what_has_to_be_built_is_built(self):
         repository, commit = self.repository("my-git")
         self.sdist("source-only")
-        make_wheel(self.wheels_dir, "has-wheel", "1.0")
+        wheel = make_wheel(self.wheels_dir, "has-wheel", "1.0")
         self.project("pathy", at=self.work / "pathy")
         self.project("edited", at=self.work / "edited")
         self.project("named", at=self.work / "named")
@@ -161,8 +161,11 @@ not-there ; sys_platform == 'win32'
 named @ file://${WHERE}/named
 git+file://%s@%s#egg=my-git
 has-wheel == \\
-    1.0 --hash=sha256:%s
-""" % (repository, commit, "0" * 64))
+    1.0 --hash=sha256:%s --hash=sha256:%s
+has-wheel
+./pathy
+""" % (repository, commit, "0" * 64,
+       sync_support.sha256(wheel)))
         result = self.warm("-r", path)
         self.assertEqual(self.statuses(result.doc), {
             "edited": "built", "my-git": "built", "named": "built",
