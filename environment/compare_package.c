@@ -225,6 +225,8 @@ static struct verdict judge(struct ps_arena *arena,
         return verdict(PS_SEVERITY_ERROR, is_critical(want->name)
                                               ? "critical, and not installed"
                                               : "not installed");
+    if (found->half_removed)
+        return verdict(PS_SEVERITY_ERROR, "half removed: files of it are gone");
     if (want->is_conda)
         return judge_conda(arena, want, found);
     if (want->level == PS_LEVEL_BUILD)

@@ -135,7 +135,7 @@ static void read_requires_txt(struct ps_scan *s, int dir, const char *path,
  * the package by hand, or an uninstall was interrupted, it is not.
  */
 static void check_half_removed(struct ps_scan *s, const struct ps_scan_dir *dir,
-                               const struct ps_found *f)
+                               struct ps_found *f)
 {
     char path[PS_SCAN_PATH];
     struct ps_str rest;
@@ -155,13 +155,14 @@ static void check_half_removed(struct ps_scan *s, const struct ps_scan_dir *dir,
             ps_str_starts(line.path, "../"))
             continue;
         module = ps_arena_dup(s->arena, line.path);
-        if (faccessat(dir->fd, module, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
-            (errno == ENOENT || errno == ENOTDIR))
-            ps_scan_problem(s, false, f->dist.location,
-                            "'%s', which it lists in RECORD, is gone: a "
-                            "half-removed install; install it again or "
-                            "remove it",
-                            module);
+        if (faccessat(dir->fd, module, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+            (errno != ENOENT && errno != ENOTDIR))
+            return;
+        f->dist.half_removed = true;
+        ps_scan_problem(s, false, f->dist.location,
+                        "'%s', which it lists in RECORD, is gone: a "
+                        "half-removed install; install it again or remove it",
+                        module);
         return;
     }
 }

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,12 +31,23 @@ static bool exists_below(const char *dir, const char *name)
     return access(path, F_OK) == 0;
 }
 
+/* Of "3.11" in "3.11.7". */
+static size_t minor_length(const char *version)
+{
+    size_t major = strcspn(version, ".");
+
+    return version[major] ? major + 1 + strcspn(version + major + 1, ".")
+                          : major;
+}
+
 /* A virtual or conda environment keeps its own notes; /usr does not. */
 static void places_of(struct ps_arena *arena, const struct ps_site *site,
                       const struct ps_dirs *dirs, const char **control,
                       const char **marker)
 {
     const char *prefix = site->prefix;
+    PS_AUTO_FREE char *real = NULL;
+    PS_AUTO_FREE char *key = NULL;
     struct ps_sha256 digest;
     char hex[PS_SHA256_HEX_SIZE];
 
@@ -45,7 +57,11 @@ static void places_of(struct ps_arena *arena, const struct ps_site *site,
         *marker = ps_arena_format(arena, "%s/.pkgsync.json", prefix);
         return;
     }
-    digest = ps_sha256_of(site->executable, strlen(site->executable));
+    /* An interpreter has many names; several may share a prefix. */
+    real = realpath(prefix, NULL);
+    key = ps_format("%s\n%s\n%.*s", real ? real : prefix, site->implementation,
+                    (int)minor_length(site->version), site->version);
+    digest = ps_sha256_of(key, strlen(key));
     ps_sha256_hex(&digest, hex);
     *control = ps_arena_format(arena, "%s/installs/%.32s", dirs->state, hex);
     *marker = ps_arena_format(arena, "%s/.pkgsync.json", *control);

@@ -44,6 +44,8 @@ static const char *reason_for(const struct ps_install *in,
 
     if (!found)
         return "new";
+    if (found->half_removed)
+        return "half removed here";
     if (p->wheel) {
         if (found->source == PS_DIST_EDITABLE)
             return "editable here, a wheel in the spec";

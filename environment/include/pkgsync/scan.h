@@ -74,6 +74,8 @@ struct ps_dist {
     const char *installer; /* INSTALLER, first word; NULL */
     bool requested;        /* REQUESTED is there, or nothing requires it and
                               its installer does not write REQUESTED */
+    bool half_removed;     /* files that its RECORD lists are gone; a problem
+                              says which */
     const char *requires_python; /* NULL */
     const char *const *requires; /* Requires-Dist as written; NULL-ended */
     const char *const *provides_extra; /* NULL-terminated */

@@ -11,6 +11,21 @@ class Check(s.InstallTest):
         return {d["name"]: d for d in result.doc["differences"]
                 if d["severity"] == severity}
 
+    def test_a_package_whose_files_are_gone_is_an_error(self):
+        wheel = self.wheel("demo", "1.0", files={
+            "demo/__init__.py": "", "demo/x.py": "VERSION = 1\n"})
+        spec = self.spec(s.built(wheel))
+        venv = self.venv()
+        self.install(venv, spec)
+        self.check("--python", venv, spec)
+        s.shutil.rmtree(self.site(venv) / "demo")
+        result = self.check("--python", venv, spec, status=s.DIFFERS)
+        self.assertIn("half removed", result.doc["differences"][0]["message"])
+        result = self.install(venv, spec)
+        self.assertEqual(result.installed["demo"]["was"], "1.0")
+        self.assertTrue((self.site(venv) / "demo/x.py").exists())
+        self.check("--python", venv, spec)
+
     def test_an_environment_that_is_as_the_spec_says(self):
         self.on_index("other", "2.3.1")
         venv = self.venv()

@@ -382,6 +382,39 @@ class Back(s.InstallTest):
         self.assertTrue(result.doc["restored"])
         self.assertEqual(self.picture(venv), before)
 
+    def test_a_file_that_another_package_has_as_well_stays(self):
+        shared = {"shared/x.py": "X = 1\n", "shared/data": "of both\n"}
+        one = self.wheel("one", "1.0", files={**shared, "one.py": ""})
+        two = self.wheel("two", "1.0", files={"two.py": ""})
+        other = self.wheel("other", "1.0", files=shared)
+        venv = self.venv(packages=[other])
+        self.install(venv, self.spec(s.built(one)))
+        newer = s.make_wheel(self.wheels, "one", "2.0", files={"one.py": ""})
+        self.install(venv, self.spec(s.built(newer), s.built(two)))
+        self.assertEqual(self.versions(venv),
+                         {"one": "2.0", "two": "1.0", "other": "1.0"})
+        self.assertEqual(self.run_python(
+            venv, "import shared.x; print(shared.x.X)"), "1")
+        self.assertEqual((self.site(venv) / "shared/data").read_text(),
+                         "of both\n")
+
+    def test_an_interpreter_has_one_lock_by_all_its_names(self):
+        base = self.base()
+        site = self.base_site(base)
+        env = {"PYTHONDONTWRITEBYTECODE": "1"}
+        (base / "bin/python").symlink_to("python3")
+        (self.tmp / "link").symlink_to("base")
+        for version, python in (("1.0", "base/bin/python3"),
+                                ("2.0", "base/bin/python" + s.MINOR),
+                                ("3.0", "link/bin/python")):
+            self.install(self.tmp / python, "--break-system-packages",
+                         self.spec(s.built(self.wheel("demo", version))),
+                         env=env)
+            self.assertEqual([p.name for p in site.glob("demo-*")],
+                             ["demo-%s.dist-info" % version])
+        self.assertEqual(
+            len(list((self.tmp / "state/pkgsync/installs").iterdir())), 1)
+
     def test_an_installer_that_does_nothing_is_found_out(self):
         self.fake_uv("sys.exit(0)")
         venv, spec = self.both()

@@ -32,6 +32,16 @@ class Specs(s.InstallTest):
         doc["digest"] = s.hash_of(s.canonical(doc))
         return self.write(doc)
 
+    def test_keys_in_a_location_are_not_shown(self):
+        venv = self.venv()
+        for location in ("s3://AK:SECRET@bucket/x.json",
+                         "s3://AK:SEC/SECRET@bucket/x.json",
+                         "ftp://me:SECRET@host/x.json",
+                         "http://me:SECRET@host.invalid/x.json"):
+            result = self.pkgsync("install", "--python", venv, location)
+            self.assertNotIn(result.status, (0, s.DIFFERS), str(result))
+            self.assertNotIn("SECRET", result.err)
+
     def test_a_spec_that_was_edited(self):
         self.good["packages"][0]["wheel"]["url"] = "https://evil.example/x.whl"
         self.refuses(s.INTEGRITY, self.env_dir, self.write(self.good),

@@ -132,6 +132,8 @@ static void reports_a_package_that_was_removed_by_hand(void **state)
     assert_int_equal(f->e.problem_count, 1);
     assert_false(problem(f, "gone-1.0", "'gone.py'")->serious);
     (void)problem(f, "gone-1.0", "half-removed");
+    assert_true(f->e.dists[0].half_removed);
+    assert_false(f->e.dists[1].half_removed);
 }
 
 static void survives_names_that_are_no_text(void **state)
