@@ -16,6 +16,7 @@
 #include "pyenv.h"
 
 #define ANSWER_MAX ((size_t)1024 * 1024)
+#define COMPLAINT_MAX ((size_t)300)
 
 extern const char ps_probe_py[];
 
@@ -134,6 +135,11 @@ static int ask(const char *program, const struct ps_cancel *cancel,
     const char *const argv[] = { program, "-I", "-S", "-c", ps_probe_py, NULL };
     int rc = ps_process_output(argv, NULL, cancel, answer, err);
 
+    /* Another program says much, our own text among it. */
+    if (rc == PS_EIO && strlen(err->text) > COMPLAINT_MAX)
+        rc = ps_fail(err, rc,
+                     "it did not answer as an interpreter of Python does; name "
+                     "one with --python");
     return rc < 0 ? ps_context(err, "ask the interpreter '%s'", program)
                   : PS_OK;
 }

@@ -183,6 +183,21 @@ static void a_directory_without_an_interpreter_is_no_environment(void **state)
     assert_non_null(strstr(err.text, "no bin/python"));
 }
 
+static void
+a_program_that_is_no_interpreter_is_told_in_a_few_words(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_error err = PS_ERROR_INIT;
+
+    assert_code(
+        PS_EIO,
+        ps_python_probe(&f->arena, "/bin/ls", f->root, NULL, &f->python, &err),
+        &err);
+    assert_non_null(strstr(err.text, "'/bin/ls'"));
+    assert_non_null(strstr(err.text, "--python"));
+    assert_true(strlen(err.text) < 200);
+}
+
 /* A script that counts how often it is run, in front of an interpreter. */
 static const char *make_script(struct fixture *f, const char *name)
 {
@@ -264,6 +279,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             a_directory_without_an_interpreter_is_no_environment, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            a_program_that_is_no_interpreter_is_told_in_a_few_words, setup,
             teardown),
         cmocka_unit_test_setup_teardown(a_script_is_asked_in_every_call, setup,
                                         teardown),
