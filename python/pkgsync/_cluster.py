@@ -12,22 +12,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import json
 import logging
+import math
 import os
 import pickle
 import shlex
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar, overload
 
 import distributed
 import distributed.core
-from distributed.core import Status
+from dask.system import CPU_COUNT
+from distributed.core import Server, Status
 from distributed.deploy.spec import ProcessInterface, SpecCluster
+from distributed.deploy.utils import nprocesses_nthreads
 
 from ._errors import PackageSyncError
 from ._install import ERRAND, Errand
@@ -60,6 +64,12 @@ def _answer(out: bytes, err: bytes, status: int | None, where: str) -> dict[str,
     return dict(document["report"])
 
 
+def _environ() -> dict[str, str]:
+    """For another interpreter, which has its own standard library."""
+    dropped = ("PYTHONHOME", "__PYVENV_LAUNCHER__")
+    return {k: v for k, v in os.environ.items() if k not in dropped}
+
+
 async def _ready_here(python: str, errand: bytes) -> dict[str, Any]:
     """The environment of an interpreter of this host."""
     try:
@@ -70,6 +80,8 @@ async def _ready_here(python: str, errand: bytes) -> dict[str, Any]:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            cwd="/",  # what lies beside us is not imported
+            env=_environ(),
         )
     except OSError as error:
         raise PackageSyncError(
@@ -95,6 +107,9 @@ async def _ready_by_ssh(
     return _answer(done.stdout, done.stderr, done.exit_status, host)
 
 
+_C = TypeVar("_C", bound="_Synchronized")
+
+
 class _Synchronized:
     """What is common: a SpecCluster that syncs before it starts, and gives
     its scheduler the plugin before there are workers."""
@@ -114,6 +129,31 @@ class _Synchronized:
                 with contextlib.suppress(Exception):
                     self._loop_runner.stop()  # type: ignore[attr-defined]
             raise
+
+    # As distributed's, with types.
+
+    def __await__(self: _C) -> Generator[Any, Any, _C]:
+        return super().__await__()  # type: ignore[misc,no-any-return]
+
+    def __enter__(self: _C) -> _C:
+        super().__enter__()  # type: ignore[misc]
+        return self
+
+    async def __aenter__(self: _C) -> _C:
+        await super().__aenter__()  # type: ignore[misc]
+        return self
+
+    def get_client(self) -> distributed.Client:
+        return super().get_client()  # type: ignore[misc]
+
+    def scale(self, *args: Any, **kwargs: Any) -> Any:
+        return super().scale(*args, **kwargs)  # type: ignore[misc]
+
+    def adapt(self, *args: Any, **kwargs: Any) -> Any:
+        return super().adapt(*args, **kwargs)  # type: ignore[misc]
+
+    def close(self, *args: Any, **kwargs: Any) -> Any:
+        return super().close(*args, **kwargs)  # type: ignore[misc]
 
     async def _make_ready(self, errand: bytes) -> list[dict[str, Any]]:
         """Before anything starts; the client's own environment needs nothing."""
@@ -255,6 +295,7 @@ class _Interpreter(ProcessInterface):  # type: ignore[misc]
             stdin=asyncio.subprocess.DEVNULL,
             stderr=self._log,
             start_new_session=True,
+            env=_environ(),
         )
         await super().start()
 
@@ -349,59 +390,210 @@ class _Worker(_Interpreter):
         return str(self.name) in {str(worker["name"]) for worker in workers}
 
 
+def _absolute(python: str) -> str:
+    """Its directory may be another than ours; a link stays what it is."""
+    return os.path.abspath(python) if os.sep in python else python
+
+
+def _name_of(worker_class: str | type) -> str:
+    if isinstance(worker_class, str):
+        return worker_class
+    return "%s.%s" % (worker_class.__module__, worker_class.__qualname__)
+
+
+def _accepted_by(*classes: Any) -> set[str]:
+    names: set[str] = set()
+    for each in classes:
+        names.update(inspect.signature(each.__init__).parameters)
+    return names - {"self", "kwargs", "worker_kwargs"}
+
+
+def _refuse_given(given: Mapping[str, Any], why: Mapping[str, str]) -> None:
+    for name, reason in why.items():
+        if given.get(name):
+            raise ValueError(
+                "%s cannot be used with worker_python: %s" % (name, reason)
+            )
+
+
+def _check_plain(options: Mapping[str, Any]) -> None:
+    """They go to another interpreter on its command line."""
+    for name, value in options.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError):
+            raise ValueError(
+                "%s=%r cannot be passed to another interpreter, as worker_python"
+                " needs: only text, numbers, lists and mappings can" % (name, value)
+            ) from None
+
+
+def _count_workers(workers: int | None, threads: int | None) -> tuple[int, int]:
+    """As LocalCluster."""
+    if workers is None and threads is None:
+        found = nprocesses_nthreads()
+        return int(found[0]), int(found[1])
+    if workers is None:
+        return max(1, CPU_COUNT // (threads or 1)), threads or 1
+    if threads is None:
+        threads = max(1, math.ceil(CPU_COUNT / workers)) if workers else 1
+    return workers, threads
+
+
 class InterpreterCluster(_Synchronized, SpecCluster):  # type: ignore[misc]
     """A local cluster in the environment of another interpreter, `worker_python`:
-    scheduler and workers are processes of their own."""
+    scheduler and workers are processes of their own.
+
+    The parameters are those of LocalCluster; ValueError, with its name, for one
+    that cannot be passed to another process.  A dashboard only where
+    `dashboard_address` is given."""
 
     def __init__(
         self,
         worker_python: str | os.PathLike[str],
-        n_workers: int = 2,
-        threads_per_worker: int = 1,
-        host: str = "127.0.0.1",
-        worker_class: str = "distributed.Nanny",
+        n_workers: int | None = None,
+        threads_per_worker: int | None = None,
+        processes: bool | None = None,
+        start: object = None,
+        host: str | None = None,
+        ip: str | None = None,
+        scheduler_port: int = 0,
+        dashboard_address: str | None = None,
+        worker_dashboard_address: str | None = None,
+        services: Mapping[str, Any] | None = None,
+        worker_services: Mapping[str, Any] | None = None,
+        service_kwargs: Mapping[str, Any] | None = None,
+        security: Any = None,
+        protocol: str | None = None,
+        blocked_handlers: list[str] | None = None,
+        interface: str | None = None,
+        worker_class: str | type | None = None,
+        scheduler_kwargs: Mapping[str, Any] | None = None,
         scheduler_options: Mapping[str, Any] | None = None,
         worker_options: Mapping[str, Any] | None = None,
         package_sync: Any = False,
         **kwargs: Any,
     ) -> None:
-        self._python = os.fspath(worker_python)
-        common = {"host": host}
+        self._python = _absolute(os.fspath(worker_python))
+        if start is not None:
+            logger.warning("start has no effect, as with LocalCluster")
+        if processes is False:
+            raise ValueError(
+                "processes=False cannot be used with worker_python: threads of this"
+                " process cannot run in another interpreter"
+            )
+        classes = "classes of this process cannot be passed to another interpreter"
+        _refuse_given(
+            {
+                "services": services,
+                "worker_services": worker_services,
+                "security": security,
+                "protocol": (protocol or "").startswith("inproc"),
+            },
+            {
+                "services": classes,
+                "worker_services": classes,
+                "security": "say it by Dask's configuration (distributed.comm.tls),"
+                " which scheduler and workers read as well",
+                "protocol": "inproc is for threads of this process",
+            },
+        )
+        own = _accepted_by(SpecCluster)
+        ours = {name: kwargs.pop(name) for name in sorted(own & set(kwargs))}
+        known = _accepted_by(distributed.Nanny, distributed.Worker, Server)
+        for name in kwargs:
+            if name not in known and worker_class is None:
+                raise ValueError(
+                    "%s is no parameter of a cluster with worker_python, nor of"
+                    " distributed's Nanny or Worker" % name
+                )
+        host = host or ip or (None if interface else "127.0.0.1")
+        common = {"host": host, "interface": interface, "protocol": protocol}
+        common = {name: value for name, value in common.items() if value}
+        count, threads = _count_workers(n_workers, threads_per_worker)
+        worker_opts = {
+            **common,
+            "nthreads": threads,
+            "dashboard": worker_dashboard_address is not None,
+            "dashboard_address": worker_dashboard_address,
+            **kwargs,
+            **(worker_options or {}),
+        }
+        scheduler_opts = {
+            **common,
+            "port": scheduler_port,
+            "dashboard": dashboard_address is not None,
+            "dashboard_address": dashboard_address,
+            **({"service_kwargs": service_kwargs} if service_kwargs else {}),
+            **({"blocked_handlers": blocked_handlers} if blocked_handlers else {}),
+            **(scheduler_kwargs or {}),
+            **(scheduler_options or {}),
+        }
+        _check_plain(worker_opts)
+        _check_plain(scheduler_opts)
         worker = {
             "cls": _Worker,
             "options": {
                 "python": self._python,
-                "worker_class": worker_class,
-                "options": {
-                    **common,
-                    "nthreads": threads_per_worker,
-                    **(worker_options or {}),
-                },
+                "worker_class": _name_of(worker_class or "distributed.Nanny"),
+                "options": worker_opts,
             },
         }
         scheduler = {
             "cls": _Scheduler,
-            "options": {
-                "python": self._python,
-                "options": {
-                    **common,
-                    "port": 0,
-                    "dashboard": False,
-                    **(scheduler_options or {}),
-                },
-            },
+            "options": {"python": self._python, "options": scheduler_opts},
         }
-        kwargs.setdefault("name", "InterpreterCluster")
+        ours["name"] = ours.get("name") or "InterpreterCluster"
         super().__init__(
-            workers={i: worker for i in range(n_workers)},
+            workers={i: worker for i in range(count)},
             scheduler=scheduler,
             worker=worker,
             package_sync=package_sync,
-            **kwargs,
+            **ours,
         )
 
     async def _make_ready(self, errand: bytes) -> list[dict[str, Any]]:
         return [await _ready_here(self._python, errand)]
+
+
+@overload
+def Cluster(
+    kind: Literal["local"] = "local",
+    *,
+    package_sync: Any = False,
+    worker_python: None = None,
+    **kwargs: Any,
+) -> LocalCluster: ...
+
+
+@overload
+def Cluster(
+    kind: Literal["local"] = "local",
+    *,
+    package_sync: Any = False,
+    worker_python: str | os.PathLike[str],
+    **kwargs: Any,
+) -> InterpreterCluster: ...
+
+
+@overload
+def Cluster(
+    kind: Literal["ssh"],
+    *,
+    package_sync: Any = False,
+    worker_python: str | os.PathLike[str] | None = None,
+    **kwargs: Any,
+) -> SSHCluster: ...
+
+
+@overload
+def Cluster(
+    kind: str = "local",
+    *,
+    package_sync: Any = False,
+    worker_python: str | os.PathLike[str] | None = None,
+    **kwargs: Any,
+) -> LocalCluster | InterpreterCluster | SSHCluster: ...
 
 
 def Cluster(  # noqa: N802 - as distributed's own SSHCluster()
@@ -410,14 +602,15 @@ def Cluster(  # noqa: N802 - as distributed's own SSHCluster()
     package_sync: Any = False,
     worker_python: str | os.PathLike[str] | None = None,
     **kwargs: Any,
-) -> Any:
+) -> LocalCluster | InterpreterCluster | SSHCluster:
     """A cluster whose workers have the environment you work in.
 
     Parameters
     ----------
     kind
         "local" (as `distributed.LocalCluster`) or "ssh" (as
-        `distributed.SSHCluster`); the other parameters are theirs.
+        `distributed.SSHCluster`); the other parameters are theirs.  ValueError
+        for one that has no meaning with `worker_python`.
     package_sync
         True, the options of `PackageSync` as a mapping, or a `PackageSync`.
     worker_python

@@ -12,7 +12,7 @@ from distributed import Client
 from pkgsync.dask import Cluster, PackageSyncError
 
 sys.path.insert(1, os.path.dirname(__file__))
-from cluster_support import CASE, EDITED, ClusterCase, task, where  # noqa: E402
+from cluster_support import ALL, CASE, EDITED, ClusterCase, task, where  # noqa: E402
 
 
 def children():
@@ -121,6 +121,42 @@ class Clusters(ClusterCase):
                     self.assertEqual(self.compute(client), 117)
                     (report,) = self.installs(client, cluster.package_sync)
                     self.assertEqual(report["method"], "pkgsync")
+
+    def test_parameters_of_localcluster_hold_with_worker_python(self):
+        python = self.environment("parameters")
+        with Cluster(worker_python=python, n_workers=1, threads_per_worker=2,
+                     processes=True, ip="127.0.0.1", protocol="tcp",
+                     scheduler_port=0, dashboard_address=None, silence_logs=30,
+                     scheduler_kwargs={"idle_timeout": "1h"}, blocked_handlers=["feed"],
+                     memory_limit="1GB", resources={"a": 1}) as cluster:
+            with cluster.get_client() as client:
+                (worker,) = client.scheduler_info(**ALL)["workers"].values()
+                self.assertEqual((worker["nthreads"], worker["resources"]), (2, {"a": 1}))
+                self.assertEqual(worker["memory_limit"], 10 ** 9)
+        with Cluster(worker_python=python, n_workers=0, interface="lo") as cluster:
+            self.assertIn("tcp://127.0.0.1:", cluster.scheduler_address)
+        self.nothing_runs()
+
+    def test_one_that_cannot_hold_is_named(self):
+        import inspect
+
+        import distributed
+        from pkgsync._cluster import InterpreterCluster
+
+        taken = {"loop", "silence_logs", "name", "asynchronous", "security",
+                 "scheduler_sync_interval"}
+        for name in inspect.signature(distributed.LocalCluster.__init__).parameters:
+            if name in ("self", "worker_kwargs") or name in taken:
+                continue
+            self.assertIn(name, inspect.signature(InterpreterCluster).parameters)
+        for name, value in (
+                ("processes", False), ("services", {"a": object}),
+                ("security", distributed.Security()), ("protocol", "inproc://"),
+                ("worker_services", {"a": object}), ("preload", object()),
+                ("no_such_parameter", 1)):
+            with self.assertRaisesRegex(ValueError, "^%s" % name):
+                Cluster(worker_python="/not/there", **{name: value})
+        self.nothing_runs()
 
     def test_what_cannot_be_made_ready_is_not_started(self):
         python = self.environment("bare", bare=True)
