@@ -94,6 +94,8 @@ int ps_sync_scan(struct ps_arena *arena,
 {
     struct ps_sync_plan plan = { .problem_count = 0 };
     struct ps_problem_list problems = { .items = NULL };
+    const struct ps_problem *orphans = NULL;
+    size_t orphan_count = 0;
     int rc = ps_environment_scan(arena, options->site, options->cancel,
                                  &plan.environment, err);
 
@@ -110,6 +112,9 @@ int ps_sync_scan(struct ps_arena *arena,
         return rc;
     add_all(arena, &problems, plan.environment.problems,
             plan.environment.problem_count);
+    orphan_count = ps_orphans_find(arena, &plan.environment, options->cancel,
+                                   &orphans);
+    add_all(arena, &problems, orphans, orphan_count);
     add_all(arena, &problems, plan.loose.problems, plan.loose.problem_count);
     add_all(arena, &problems, plan.decisions.problems,
             plan.decisions.problem_count);

@@ -111,6 +111,16 @@ PS_MUST_USE int ps_environment_scan(struct ps_arena *arena,
                                     struct ps_environment *out,
                                     struct ps_error *err);
 
+/*
+ * Modules in the environment's own site directories that none of its
+ * distributions owns, as problems; how many, in the arena.  Reads RECORDs as
+ * far as it must, so this is no part of the scan.
+ */
+size_t ps_orphans_find(struct ps_arena *arena,
+                       const struct ps_environment *environment,
+                       const struct ps_cancel *cancel,
+                       const struct ps_problem **out);
+
 /* By any spelling of the name; NULL. */
 const struct ps_dist *ps_environment_find(const struct ps_environment *e,
                                           const char *name);
