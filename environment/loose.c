@@ -27,8 +27,11 @@
  *     run by themselves on a worker: left out.
  *   - Of names that differ in case only, which no wheel may hold both, the
  *     later one's module is left out whole.
- *   - Modules that hide an installed or a standard one are brought along, and
- *     reported: on a worker they lie where installed ones lie.
+ *   - A module that hides one of a distribution that goes to the cluster is
+ *     refused: on a worker its files would overwrite that one's.  So are files
+ *     of a namespace that a distribution has as well.  A sync fails on these.
+ *   - One that hides a module of the standard library is left out: on a worker
+ *     that one would come first.
  */
 #include "pkgsync/loose.h"
 
@@ -40,6 +43,7 @@
 #include "scan_private.h"
 
 #include "pkgsync/mem.h"
+#include "pkgsync/name.h"
 #include "pkgsync/util.h"
 
 #define BYTES_MAX PS_MIB(512)
@@ -63,6 +67,29 @@ void ps_loose_problem(struct ps_loose_search *s, const char *path,
         .path = path,
         .message = ps_arena_strdup(s->arena, text),
     };
+}
+
+void ps_loose_refuse(struct ps_loose_search *s, const char *path,
+                     const char *name, const char *theirs, const char *dist)
+{
+    struct ps_problem *p = ps_arena_alloc(s->arena, 1, sizeof(*p));
+
+    *p = (struct ps_problem){
+        .path = path,
+        .message = ps_arena_format(
+            s->arena,
+            "left out: here it hides '%s' of the installed '%s', which it "
+            "would overwrite on a worker; rename it, or do without it there: "
+            "--exclude './%s'",
+            theirs, dist, name),
+        .serious = true,
+    };
+    if (!s->refused)
+        s->refused = p;
+    s->refused_count++;
+    ps_loose_problem(s, path, "%s", p->message);
+    if (s->problems_more == 0)
+        s->problems[s->problem_count - 1].serious = true;
 }
 
 static const char *module_path(const struct ps_loose_search *s,
@@ -120,7 +147,22 @@ static void drop_hidden(struct ps_loose_search *s)
 /* ---- names that others have
  * --------------------------------------------------------- */
 
-/* The distribution that put `path` there. */
+/* What lies in a project need not be in its wheel (tests, tools): only what is
+ * known to be. */
+static bool is_of_editable(const struct ps_loose_search *s,
+                           const struct ps_loose_module *m, const char *path,
+                           const struct ps_dist *d)
+{
+    const char *project = d->source == PS_DIST_EDITABLE && d->project
+                              ? ps_loose_real(s->arena, d->project)
+                              : NULL;
+
+    return project && ps_loose_is_inside(path, project) &&
+           (ps_name_equal(ps_str_from(d->name), ps_str_from(m->name)) ||
+            ps_loose_dist_provides(s, d, m->name));
+}
+
+/* The distribution that put `path` there, and goes to the cluster. */
 static const char *provider(const struct ps_loose_search *s,
                             const struct ps_loose_module *m, const char *path)
 {
@@ -131,12 +173,10 @@ static const char *provider(const struct ps_loose_search *s,
         const struct ps_dist *d = &e->dists[i];
         const char *site = ps_loose_site_of(s->arena, d, &last);
 
-        if (d->source == PS_DIST_EDITABLE && d->project) {
-            const char *project = ps_loose_real(s->arena, d->project);
-
-            if (project && ps_loose_is_inside(path, project))
-                return d->name;
-        }
+        if (ps_loose_stays_here(s, d))
+            continue;
+        if (is_of_editable(s, m, path, d))
+            return d->name;
         if (site && ps_loose_is_inside(path, site) &&
             ps_loose_dist_provides(s, d, m->name))
             return d->name;
@@ -151,36 +191,39 @@ static void check_installed(struct ps_loose_search *s,
     bool regular = false;
     const char *path = ps_loose_installed(s, m, &regular);
     const char *dist = path ? provider(s, m, path) : NULL;
-    const char *whose =
-        dist ? ps_arena_format(s->arena, "of the installed '%s'", dist)
-             : "which is installed";
 
-    if (!path || (portion && !regular))
+    m->joins = path && portion && !regular;
+    if (!path || m->joins)
         return;
-    m->dropped = portion;
+    m->dropped = portion || dist;
     if (portion)
-        ps_loose_problem(s, module_path(s, m),
-                         "left out: a directory without __init__.py counts "
-                         "less than '%s' %s",
-                         path, whose);
+        ps_loose_problem(
+            s, module_path(s, m),
+            "left out: a directory without __init__.py counts "
+            "less than '%s'%s",
+            path,
+            dist ? ps_arena_format(s->arena, " of the installed '%s'", dist)
+                 : ", which is installed");
+    else if (dist)
+        ps_loose_refuse(s, module_path(s, m), m->entry, path, dist);
     else
         ps_loose_problem(s, module_path(s, m),
-                         "hides '%s' %s: on a worker both lie in one "
-                         "directory, so rename it if both are needed",
-                         path, whose);
+                         "hides '%s', which no distribution that goes to "
+                         "the cluster is known to bring",
+                         path);
 }
 
 static void check_standard(struct ps_loose_search *s, struct ps_loose_module *m)
 {
     if (!ps_loose_is_standard(s, m->name))
         return;
-    m->dropped = m->kind == PS_LOOSE_NAMESPACE;
+    m->dropped = true;
     ps_loose_problem(s, module_path(s, m),
-                     m->dropped
+                     m->kind == PS_LOOSE_NAMESPACE
                          ? "left out: the standard library's '%s' counts more "
                            "than a directory without __init__.py"
-                         : "hides the standard library's '%s', which comes "
-                           "first on a worker: rename it",
+                         : "left out: it hides the standard library's '%s', "
+                           "which comes first on a worker; rename it",
                      m->name);
 }
 
@@ -300,6 +343,8 @@ static int finish(struct ps_loose_search *s, struct ps_loose *out)
     result.problems =
         keep(s->arena, s->problems, s->problem_count, sizeof(*s->problems));
     result.problem_count = s->problem_count;
+    result.refused = s->refused;
+    result.refused_count = s->refused_count;
     *out = result;
     return PS_OK;
 }

@@ -372,6 +372,53 @@ bool ps_loose_dist_provides(const struct ps_loose_search *s,
             file_names(s, dist->location, "RECORD", name));
 }
 
+/* Whether RECORD has that very path. */
+static bool has_file(const struct ps_dist *dist, const char *name)
+{
+    PS_AUTO_BUF struct ps_buf text = PS_BUF_INIT(RECORD_MAX);
+    PS_AUTO_FREE char *path = NULL;
+    PS_AUTO_FREE char *plain = ps_format("\n%s,", name);
+    PS_AUTO_FREE char *quoted = ps_format("\n\"%s\",", name);
+    struct ps_error ignored = PS_ERROR_INIT;
+
+    if (!dist->location)
+        return false;
+    path = ps_format("%s/RECORD", dist->location);
+    ps_buf_addc(&text, '\n');
+    if (ps_read_file_at(AT_FDCWD, path, &text, &ignored) < 0)
+        return false;
+    return memmem(text.data, text.len, plain, strlen(plain)) ||
+           memmem(text.data, text.len, quoted, strlen(quoted));
+}
+
+bool ps_loose_stays_here(const struct ps_loose_search *s,
+                         const struct ps_dist *dist)
+{
+    const struct ps_decisions *d = s->options->decisions;
+
+    for (size_t i = 0; d && i < d->count; i++)
+        if (d->items[i].dist == dist)
+            return d->items[i].level == PS_LEVEL_IGNORED;
+    return false;
+}
+
+const char *ps_loose_file_owner(const struct ps_loose_search *s,
+                                const char *name, const char **path)
+{
+    const struct ps_environment *e = s->options->environment;
+
+    for (size_t i = 0; i < e->count; i++) {
+        const struct ps_dist *d = &e->dists[i];
+
+        if (!d->site || ps_loose_stays_here(s, d) ||
+            !ps_loose_has(d->site, name) || !has_file(d, name))
+            continue;
+        *path = ps_arena_format(s->arena, "%s/%s", d->site, name);
+        return d->name;
+    }
+    return NULL;
+}
+
 /* ---- other places of a name
  * ----------------------------------------------------- */
 

@@ -59,6 +59,7 @@ struct ps_loose_module {
     enum ps_loose_kind kind;
     size_t root;
     bool native; /* a shared library was found in it */
+    bool joins;  /* a namespace that distributions have a part of, too */
     bool dropped;
 };
 
@@ -79,11 +80,18 @@ struct ps_loose_search {
     size_t file_count, file_room;
     struct ps_problem *problems;
     size_t problem_count, problem_room, problems_more;
+    const struct ps_problem *refused; /* the first of them */
+    size_t refused_count;
     size_t dirs; /* entered so far */
 };
 
 void ps_loose_problem(struct ps_loose_search *s, const char *path,
                       const char *fmt, ...) PS_PRINTF(3, 4);
+
+/* Left out, because `dist` has a file of that name, `theirs`, on a worker;
+ * `name`: in the root. */
+void ps_loose_refuse(struct ps_loose_search *s, const char *path,
+                     const char *name, const char *theirs, const char *dist);
 
 /* ---- loose_roots.c ---- */
 
@@ -179,6 +187,15 @@ bool ps_loose_is_standard(const struct ps_loose_search *s, const char *name);
  * module of that name. */
 bool ps_loose_dist_provides(const struct ps_loose_search *s,
                             const struct ps_dist *dist, const char *name);
+
+/* The distribution that goes to a cluster and has that file of a namespace
+ * (its name in a wheel), and the path of it; NULL: none. */
+const char *ps_loose_file_owner(const struct ps_loose_search *s,
+                                const char *name, const char **path);
+
+/* Whether the decisions keep it from the cluster. */
+bool ps_loose_stays_here(const struct ps_loose_search *s,
+                         const struct ps_dist *dist);
 
 /* Where else the name is installed: a path in the arena, NULL: nowhere;
  * *regular: not as a namespace. */

@@ -149,9 +149,18 @@ static void add_place(struct ps_loose_search *s, const char *path, bool project)
     };
 }
 
+static bool is_place(const struct ps_loose_search *s, const char *real)
+{
+    for (size_t i = 0; real && i < s->place_count; i++)
+        if (strcmp(s->places[i].real, real) == 0)
+            return true;
+    return false;
+}
+
 void ps_loose_find_places(struct ps_loose_search *s)
 {
     const struct ps_environment *e = s->options->environment;
+    struct ps_loose_site last = { 0 };
 
     for (size_t i = 0; e->site && e->site->dirs && e->site->dirs[i]; i++)
         add_place(s, e->site->dirs[i], false);
@@ -160,6 +169,8 @@ void ps_loose_find_places(struct ps_loose_search *s)
     for (size_t i = 0; i < e->count; i++) {
         const struct ps_dist *d = &e->dists[i];
 
+        if (d->site && !is_place(s, ps_loose_site_of(s->arena, d, &last)))
+            add_place(s, d->site, false); /* of PYTHONPATH (--target) */
         if (d->source != PS_DIST_EDITABLE || !d->project)
             continue;
         add_place(s, ps_arena_format(s->arena, "%s/src", d->project), true);

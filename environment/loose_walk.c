@@ -229,6 +229,8 @@ int ps_loose_add_file(struct ps_loose_search *s, struct ps_loose_module *m,
 {
     const char *slash = strrchr(name, '/');
     const char *base = slash ? slash + 1 : name;
+    const char *theirs = NULL;
+    const char *dist = NULL;
 
     if (!is_writable_name(name)) {
         ps_loose_problem(s, e->path,
@@ -247,6 +249,11 @@ int ps_loose_add_file(struct ps_loose_search *s, struct ps_loose_module *m,
         ps_loose_problem(s, e->path,
                          "a shared library of this machine: the wheel is for "
                          "workers like it only");
+    }
+    dist = m->joins ? ps_loose_file_owner(s, name, &theirs) : NULL;
+    if (dist) {
+        ps_loose_refuse(s, e->path, name, theirs, dist);
+        return PS_OK;
     }
     if (check_count(s, m) < 0)
         return s->err->code;

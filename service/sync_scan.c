@@ -29,6 +29,22 @@ static void add_all(struct ps_arena *arena, struct ps_problem_list *list,
         ps_problem_add(arena, list, problems[i]);
 }
 
+/* A cluster would import others than this machine does, and nobody would see
+ * it. */
+static int refuse(const struct ps_loose *loose, struct ps_error *err)
+{
+    const struct ps_problem *p = loose->refused;
+
+    if (loose->refused_count > 1)
+        (void)ps_fail(err, PS_EINVALID, "'%s' and %zu more like it: %s",
+                      p->path, loose->refused_count - 1, p->message);
+    else
+        (void)ps_fail(err, PS_EINVALID, "'%s': %s", p->path, p->message);
+    (void)ps_hint(err, "`pkgsync scan` lists all of them; --no-loose leaves "
+                       "out every loose module");
+    return err->code;
+}
+
 static int find_loose(struct ps_arena *arena,
                       const struct ps_sync_scan_options *o,
                       struct ps_sync_plan *plan, struct ps_error *err)
@@ -37,6 +53,7 @@ static int find_loose(struct ps_arena *arena,
         .cwd = o->cwd,
         .path = o->site->path,
         .environment = &plan->environment,
+        .decisions = &plan->decisions,
         .exclude = o->exclude,
         .cancel = o->cancel,
     };
@@ -45,6 +62,9 @@ static int find_loose(struct ps_arena *arena,
     if (rc < 0 && rc != PS_ECANCELED)
         (void)ps_hint(err, "leave loose modules out with --exclude PATTERN or "
                            "--no-loose");
+    if (rc == PS_OK && plan->loose.refused &&
+        !o->levels->allow_missing_critical)
+        rc = refuse(&plan->loose, err);
     return rc;
 }
 
@@ -99,21 +119,23 @@ int ps_sync_scan(struct ps_arena *arena,
     int rc = ps_environment_scan(arena, options->site, options->cancel,
                                  &plan.environment, err);
 
-    if (rc == PS_OK && wants_loose(options))
-        rc = find_loose(arena, options, &plan, err);
-    if (rc < 0 && rc != PS_ECANCELED && plan.environment.site &&
-        options->levels->allow_missing_critical) {
-        report_loose(arena, options, &plan, &problems, err);
-        rc = PS_OK;
-    }
     if (rc == PS_OK)
         rc = decide(arena, options, &plan, err);
     if (rc < 0)
         return rc;
+    if (wants_loose(options))
+        rc = find_loose(arena, options, &plan, err);
+    if (rc < 0 && rc != PS_ECANCELED &&
+        options->levels->allow_missing_critical) {
+        report_loose(arena, options, &plan, &problems, err);
+        rc = PS_OK;
+    }
+    if (rc < 0)
+        return rc;
     add_all(arena, &problems, plan.environment.problems,
             plan.environment.problem_count);
-    orphan_count = ps_orphans_find(arena, &plan.environment, options->cancel,
-                                   &orphans);
+    orphan_count =
+        ps_orphans_find(arena, &plan.environment, options->cancel, &orphans);
     add_all(arena, &problems, orphans, orphan_count);
     add_all(arena, &problems, plan.loose.problems, plan.loose.problem_count);
     add_all(arena, &problems, plan.decisions.problems,

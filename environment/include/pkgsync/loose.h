@@ -12,6 +12,7 @@
 #include "pkgsync/arena.h"
 #include "pkgsync/cancel.h"
 #include "pkgsync/error.h"
+#include "pkgsync/levels.h"
 #include "pkgsync/scan.h"
 
 /* One file of the wheel to be. */
@@ -28,6 +29,11 @@ struct ps_loose {
     const char *const *roots;   /* directories they came from, in order */
     const struct ps_problem *problems; /* shadowed, skipped, too large */
     size_t problem_count;
+    const struct ps_problem *refused; /* NULL, or the first of the problems by
+                                         which a cluster would import another
+                                         module than this machine does: these
+                                         are left out, and serious */
+    size_t refused_count;
     uint64_t bytes;
 };
 
@@ -35,9 +41,11 @@ struct ps_loose_options {
     const char *cwd;         /* Optional: the working directory */
     const char *const *path; /* Optional: PYTHONPATH */
     const struct ps_environment *environment; /* Required: what is installed */
-    const char *const *exclude; /* Optional: patterns (fnmatch(3)) */
-    uint64_t max_bytes;         /* 0: 512 MiB, then PS_ETOOBIG naming
-                                   the largest */
+    const struct ps_decisions *decisions; /* Optional: what they ignore hides
+                                             nothing on a cluster */
+    const char *const *exclude;           /* Optional: patterns (fnmatch(3)) */
+    uint64_t max_bytes;                   /* 0: 512 MiB, then PS_ETOOBIG naming
+                                             the largest */
     const struct ps_cancel *cancel;
 };
 

@@ -102,6 +102,30 @@ class Sync(SyncTest):
         self.assertNotEqual(first["version"], second["version"])
         self.assertEqual(self.synced("--no-loose")["wheels"], [])
 
+    def test_a_loose_module_that_hides_an_installed_one_is_refused(self):
+        self.install(make_wheel(self.wheels_dir, "plain", "1.0"),
+                     by_name=True)
+        hiding = self.work / "plain"
+        hiding.mkdir()
+        (hiding / "__init__.py").write_text("mine = 1\n")
+        (self.work / "helper.py").write_text("answer = 1\n")
+        result = self.sync(status=INVALID)
+        self.assertIn("plain", result.err)
+        self.assertIn("--exclude './plain'", result.err)
+        self.assertEqual(self.specs(), [])
+        doc = self.scan()
+        told = [p for p in doc["problems"] if p["path"] == str(hiding)]
+        self.assertIn("of the installed 'plain'", told[0]["message"])
+        self.assertTrue(told[0]["serious"])
+        rows = [p["name"] for p in doc["packages"]
+                if p["source"]["kind"] == "loose"]
+        self.assertEqual(rows, ["helper"])
+        doc = self.synced("--exclude", "./plain")
+        self.assertEqual(len(doc["wheels"]), 1)
+        self.assertEqual(self.synced("--no-loose")["wheels"], [])
+        # Of what does not go to the cluster it hides nothing there.
+        self.synced("--ignore", "plain")
+
     def test_a_damaged_wheel_in_the_local_store_is_made_again(self):
         self.everything()
         doc = self.synced()

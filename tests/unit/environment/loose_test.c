@@ -129,6 +129,13 @@ static void expect_problem(struct fixture *f, const char *name,
     fail_msg("no problem of '%s' with '%s'", path, message);
 }
 
+static void expect_serious(struct fixture *f, const char *name, bool serious)
+{
+    for (size_t i = 0; i < f->found.problem_count; i++)
+        if (strcmp(f->found.problems[i].path, at(f, name)) == 0)
+            assert_int_equal(f->found.problems[i].serious, serious);
+}
+
 static void expect_no_problem(const struct fixture *f)
 {
     if (f->found.problem_count > 0)
@@ -352,7 +359,7 @@ static void tells_of_keys_that_it_ships(void **state)
     assert_int_equal(f->found.problem_count, 4);
 }
 
-static void reports_modules_that_hide_installed_ones(void **state)
+static void refuses_modules_that_hide_installed_ones(void **state)
 {
     struct fixture *f = *state;
 
@@ -367,29 +374,103 @@ static void reports_modules_that_hide_installed_ones(void **state)
             (struct ps_dist){ 0 });
     f->dirs[0] = at(f, "site");
     look(f, "w", NULL);
-    expect_files(f, "google/a.py lonely.py mine.py numpy.py "
-                    "tool/__init__.py");
+    expect_files(f, "google/a.py lonely.py mine.py");
+    expect_modules(f, "google lonely mine");
+    expect_problem(f, "w/numpy.py", "left out: here it hides");
     expect_problem(f, "w/numpy.py", "of the installed 'numpy-dist'");
+    expect_problem(f, "w/numpy.py", "--exclude './numpy.py'");
     expect_problem(f, "w/tool", "of the installed 'tool-dist'");
+    expect_serious(f, "w/numpy.py", true);
+    expect_serious(f, "w/tool", true);
+    expect_serious(f, "w/scipy", false);
+    expect_serious(f, "w/lonely.py", false);
+    assert_int_equal(f->found.refused_count, 2);
+    assert_string_equal(f->found.refused->path, at(f, "w/numpy.py"));
     expect_problem(f, "w/scipy", "left out");
     expect_problem(f, "w/scipy", "of the installed 'scipy-dist'");
-    expect_problem(f, "w/lonely.py", "which is installed");
+    expect_problem(f, "w/lonely.py", "is known to bring");
     assert_int_equal(f->found.problem_count, 4);
+
+    f->options.exclude = (const char *const[]){ "./numpy.py", "tool", NULL };
+    look(f, "w", NULL); /* as the message says */
+    f->options.exclude = NULL;
+    expect_files(f, "google/a.py lonely.py mine.py");
+    assert_null(f->found.refused);
+    assert_int_equal(f->found.refused_count, 0);
 }
 
-static void reports_modules_that_hide_the_standard_library(void **state)
+static void refuses_modules_that_an_editable_is_known_to_bring(void **state)
+{
+    struct fixture *f = *state;
+
+    make(f, "w/proj.py w/top/__init__.py w/tests/__init__.py "
+            "e/src/proj/__init__.py e/top/__init__.py e/tests/__init__.py");
+    install(
+        f, "Proj", "site", "",
+        (struct ps_dist){ .source = PS_DIST_EDITABLE, .project = at(f, "e") });
+    free(test_write(f->environment.dists[0].location, "top_level.txt",
+                    "proj\ntop\n"));
+    look(f, "w", NULL);
+    expect_files(f, "tests/__init__.py");
+    expect_problem(f, "w/proj.py", "of the installed 'Proj'");
+    expect_problem(f, "w/top", "of the installed 'Proj'");
+    expect_problem(f, "w/tests", "is known to bring");
+    assert_int_equal(f->found.refused_count, 2);
+}
+
+static void refuses_files_of_a_namespace_that_others_have(void **state)
+{
+    struct fixture *f = *state;
+
+    make(f, "w/ns/a.py w/ns/mine.py w/ns/odd.py w/six.py site/ns/a.py "
+            "site/ns/odd.py lib/six.py");
+    install(f, "ns-dist", "site", "ns/a.py,sha256=x,1\n",
+            (struct ps_dist){ 0 });
+    install(f, "six", "lib", "six.py,,\n", (struct ps_dist){ 0 });
+    f->dirs[0] = at(f, "site");
+    look(f, "w", "lib");
+    expect_files(f, "ns/mine.py ns/odd.py"); /* nobody owns the other one */
+    expect_problem(f, "w/ns/a.py", "of the installed 'ns-dist'");
+    expect_problem(f, "w/ns/a.py", "--exclude './ns/a.py'");
+    expect_problem(f, "w/six.py", "of the installed 'six'");
+    assert_int_equal(f->found.refused_count, 2);
+}
+
+static void lets_hide_what_does_not_go_to_the_cluster(void **state)
+{
+    struct fixture *f = *state;
+    struct ps_decision items[2] = { { .level = PS_LEVEL_COMPATIBLE },
+                                    { .level = PS_LEVEL_IGNORED } };
+    const struct ps_decisions decisions = { .items = items, .count = 2 };
+
+    make(f, "w/numpy.py w/tool.py site/numpy/__init__.py site/tool.py");
+    install(f, "numpy", "site", "numpy/__init__.py,,\n", (struct ps_dist){ 0 });
+    install(f, "tool", "site", "tool.py,,\n", (struct ps_dist){ 0 });
+    f->dirs[0] = at(f, "site");
+    items[0].dist = &f->environment.dists[0];
+    items[1].dist = &f->environment.dists[1];
+    f->options.decisions = &decisions;
+    look(f, "w", NULL);
+    f->options.decisions = NULL;
+    expect_files(f, "tool.py");
+    expect_problem(f, "w/tool.py", "no distribution that goes");
+    assert_int_equal(f->found.refused_count, 1);
+}
+
+static void leaves_out_modules_that_hide_the_standard_library(void **state)
 {
     struct fixture *f = *state;
 
     make(f, "w/random.py w/json/__init__.py w/test/a.py w/tomllib.py w/cgi.py "
             "w/annotationlib.py");
     look(f, "w", NULL);
-    expect_files(f, "annotationlib.py cgi.py json/__init__.py random.py "
-                    "tomllib.py");
-    expect_problem(f, "w/random.py", "hides the standard library's 'random'");
+    expect_files(f, "annotationlib.py");
+    expect_problem(f, "w/random.py",
+                   "left out: it hides the standard library's 'random'");
     expect_problem(f, "w/json", "hides the standard library's 'json'");
     expect_problem(f, "w/test", "left out: the standard library's 'test'");
     assert_int_equal(f->found.problem_count, 5);
+    assert_null(f->found.refused);
     f->site.version = "3.14.0";
     look(f, "w", NULL); /* without cgi, with annotationlib */
     expect_problem(f, "w/annotationlib.py", "standard library");
@@ -717,8 +798,11 @@ int main(void)
         T(ships_no_part_of_a_package_with_names_that_differ_in_case),
         T(leaves_out_what_would_run_by_itself),
         T(tells_of_keys_that_it_ships),
-        T(reports_modules_that_hide_installed_ones),
-        T(reports_modules_that_hide_the_standard_library),
+        T(refuses_modules_that_hide_installed_ones),
+        T(refuses_modules_that_an_editable_is_known_to_bring),
+        T(refuses_files_of_a_namespace_that_others_have),
+        T(lets_hide_what_does_not_go_to_the_cluster),
+        T(leaves_out_modules_that_hide_the_standard_library),
         T(passes_over_what_a_distribution_has),
         T(passes_over_what_was_installed_into_the_path),
         T(takes_nothing_from_a_home_or_a_whole_disk),
