@@ -195,6 +195,20 @@ static void drop_query(char *authority)
     }
 }
 
+/* The '@' behind the user of the URL of "://"; NULL. */
+static const char *user_end(const char *text, const char *scheme)
+{
+    const char *authority = scheme + 3;
+    size_t len = strcspn(authority, "/?# ");
+    const char *at = memrchr(authority, '@', len);
+    bool is_s3 = scheme - text >= 2 && memcmp(scheme - 2, "s3", 2) == 0;
+
+    /* A secret of S3 may have a '/', and no bucket has a ':'. */
+    if (!at && is_s3 && memchr(authority, ':', len))
+        at = strpbrk(authority + len, "@ ");
+    return at && *at == '@' ? at : NULL;
+}
+
 char *ps_url_redact(const char *text)
 {
     char *out = ps_strdup(text);
@@ -202,8 +216,7 @@ char *ps_url_redact(const char *text)
 
     while (scheme) {
         const char *authority = scheme + 3;
-        size_t len = strcspn(authority, "/?# ");
-        const char *at = memrchr(authority, '@', len);
+        const char *at = user_end(out, scheme);
         const char *from = at ? secret_start(out, authority, at) : NULL;
 
         if (from) {

@@ -17,6 +17,11 @@
 
 #define SPEC_MAX PS_MIB(64)
 #define PIN "#sha256="
+#define REDIRECTS_MAX 5U
+#define URL_SIZE ((size_t)16 * 1024)
+/* Of a plain download: then, at the latest half a minute later, it has failed.
+ */
+#define GIVE_UP_MS 60000
 
 struct bucket {
     struct bucket *next;
@@ -159,34 +164,103 @@ static int explain_http(const char *shown, struct ps_error *err)
                        "'%s' may not be read (HTTP 401 or 403); a presigned "
                        "URL may have expired, else see who may read it",
                        shown);
-    case PS_ECONFIG:
-        return ps_hint(err, "redirects are not followed; name the address it "
-                            "leads to");
     default:
         return err->code;
     }
+}
+
+/* "https://host:port" of both the same? */
+static bool same_server(const char *a, const char *b)
+{
+    size_t x = strcspn(strstr(a, "://") + 3, "/?#");
+    size_t y = strcspn(strstr(b, "://") + 3, "/?#");
+
+    x += (size_t)(strstr(a, "://") + 3 - a);
+    y += (size_t)(strstr(b, "://") + 3 - b);
+    return x == y && strncasecmp(a, b, x) == 0;
+}
+
+/* A password goes to nobody but the server that it is for. */
+static char *without_user(const char *url)
+{
+    const char *host = strstr(url, "://");
+    const char *at = NULL;
+
+    if (!host)
+        return NULL;
+    host += 3;
+    at = memrchr(host, '@', strcspn(host, "/?#"));
+    return at ? ps_format("%.*s%s", (int)(host - url), url, at + 1)
+              : ps_strdup(url);
+}
+
+/* Where to go on; NULL: not there. */
+static char *redirected(const char *from, const char *to)
+{
+    PS_AUTO_FREE char *before = without_user(from);
+    PS_AUTO_FREE char *target = without_user(to);
+
+    if (!target || !before)
+        return NULL;
+    if (!ps_str_starts(ps_str_from(target), "https://") &&
+        !same_server(before, target))
+        return NULL;
+    return PS_TAKE(target);
+}
+
+static int get_once(struct ps_locations *l, char *url, int fd,
+                    uint64_t max_bytes, char *redirect, struct ps_error *err)
+{
+    struct ps_transfer_result result;
+    const struct ps_transfer transfer = {
+        .grant = plain_grant,
+        .grant_user = url,
+        .fd = fd,
+        .size = max_bytes,
+        .give_up_ms = GIVE_UP_MS,
+        .what = "download",
+        .redirect = redirect,
+        .redirect_size = URL_SIZE,
+    };
+
+    redirect[0] = '\0';
+    return ps_uploader_get(l->o.uploader, &transfer, l->o.cancel, &result, err);
 }
 
 static int get_http(struct ps_locations *l, const char *url, int fd,
                     uint64_t max_bytes, struct ps_error *err)
 {
     PS_AUTO_FREE char *plain = ps_strndup(url, strcspn(url, "#"));
-    PS_AUTO_FREE char *bare = ps_strndup(url, strcspn(url, "?#"));
-    PS_AUTO_FREE char *shown = ps_url_redact(bare);
-    struct ps_transfer_result result;
-    const struct ps_transfer transfer = {
-        .grant = plain_grant,
-        .grant_user = plain,
-        .fd = fd,
-        .size = max_bytes,
-        .what = "download",
-    };
+    PS_AUTO_FREE char *shown = ps_url_redact(plain);
+    PS_AUTO_FREE char *redirect = ps_calloc(1, URL_SIZE);
     int rc = PS_OK;
 
     if (!l->o.uploader)
         return ps_fail(err, PS_EINTERNAL, "no uploader for '%s'", shown);
-    rc = ps_uploader_get(l->o.uploader, &transfer, l->o.cancel, &result, err);
-    return rc < 0 ? explain_http(shown, err) : PS_OK;
+    for (unsigned steps = 0; steps <= REDIRECTS_MAX; steps++) {
+        PS_AUTO_FREE char *target = NULL;
+        PS_AUTO_FREE char *target_shown = NULL;
+
+        rc = get_once(l, plain, fd, max_bytes, redirect, err);
+        if (rc != PS_ECONFIG)
+            return rc < 0 ? explain_http(shown, err) : PS_OK;
+        if (!redirect[0] && strstr(plain, "X-Amz-"))
+            return err->code; /* which has a region to name */
+        target_shown = ps_url_redact(redirect[0] ? redirect : "nowhere");
+        target = redirect[0] ? redirected(plain, redirect) : NULL;
+        if (!target)
+            return ps_fail(err, PS_EUNSUPPORTED,
+                           "'%s' redirects to '%s', which is neither https:// "
+                           "nor the same server; name the file's own address",
+                           shown, target_shown);
+        *err = PS_ERROR_INIT;
+        free(plain);
+        plain = PS_TAKE(target);
+    }
+    return ps_fail(err, PS_EUNSUPPORTED,
+                   "'%s' redirects more than %u times; name the file's own "
+                   "address",
+                   shown, REDIRECTS_MAX);
 }
 
 /* ---- paths ---- */

@@ -355,9 +355,23 @@ int ps_exchange_start(struct ps_exchange *x)
     return PS_OK;
 }
 
+static void exchange_note_redirect(struct ps_exchange *x)
+{
+    const char *url = NULL;
+
+    if (!x->redirect)
+        return;
+    x->redirect[0] = '\0';
+    if (x->easy &&
+        curl_easy_getinfo(x->easy, CURLINFO_REDIRECT_URL, &url) == CURLE_OK &&
+        url && strlen(url) < x->redirect_size)
+        memcpy(x->redirect, url, strlen(url) + 1);
+}
+
 void ps_exchange_finish(struct ps_exchange *x, CURLcode code)
 {
     x->curl_code = code;
+    exchange_note_redirect(x);
     if (x->method == PS_METHOD_GET)
         ps_sha256_final(&x->hash, &x->content_sha256);
     ps_sha256_release(&x->hash);

@@ -36,7 +36,9 @@ struct ps_exchange {
     int fd;                       /* borrowed; get: -1 hashes only */
     uint64_t size;                /* put: exact; get: at most */
     uint64_t stall_limit_ms;
-    bool is_fresh; /* over a connection of its own */
+    bool is_fresh;  /* over a connection of its own */
+    char *redirect; /* borrowed; NULL */
+    size_t redirect_size;
 
     /* The outcome; valid when done. */
     CURLcode curl_code;

@@ -488,15 +488,6 @@ static int s3_find_endpoint(struct s3_store *s,
     return ps_s3_endpoint_find(&request, &s->endpoint, err);
 }
 
-/* Without what may be a secret. */
-static struct ps_str after_at(struct ps_str location)
-{
-    const char *at = memrchr(location.data, '@', location.len);
-
-    return at ? ps_str_skip(location, (size_t)(at - location.data) + 1)
-              : location;
-}
-
 static int split_location(const char *rest, char **bucket, char **prefix,
                           struct ps_error *err)
 {
@@ -509,13 +500,12 @@ static int split_location(const char *rest, char **bucket, char **prefix,
         path.len--;
     (void)ps_str_cut(&path, '/', &head);
     /* A key and its secret have no place here, and are not to be shown. */
-    if (memchr(head.data, '@', head.len) ||
-        (memchr(head.data, ':', head.len) && strchr(rest, '@')))
+    if (memchr(head.data, '@', head.len) || memchr(head.data, ':', head.len))
         return ps_fail(err, PS_EINVALID,
-                       "store 's3://%.*s': no bucket has an '@' in its name; "
-                       "keys belong into AWS_ACCESS_KEY_ID and "
-                       "AWS_SECRET_ACCESS_KEY or into a profile",
-                       PS_STR_FMT(after_at(ps_str_from(rest))));
+                       "no bucket has an '@' or ':' in its name, as this "
+                       "store has after s3://; keys belong into "
+                       "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or into "
+                       "a profile");
     name = ps_str_dup(head);
     below = ps_str_dup(path);
     if (!ps_s3_bucket_is_valid(name))

@@ -55,6 +55,7 @@ struct transfer {
     struct ps_exchange x;
     int done_fd; /* owned */
 
+    uint64_t began_ms;
     unsigned tries;
     unsigned failures; /* tries that were followed by a wait */
     bool was_reached;  /* by this transfer, once at least */
@@ -185,6 +186,8 @@ static void transfer_send(struct transfer *t)
         .size = t->method == PS_METHOD_HEAD ? 0 : t->spec->size,
         .stall_limit_ms = t->uploader->stall_limit_ms,
         .is_fresh = t->failures > 0,
+        .redirect = t->spec->redirect,
+        .redirect_size = t->spec->redirect_size,
         .failure = PS_ERROR_INIT,
         .done_fd = t->done_fd,
     };
@@ -252,6 +255,8 @@ static bool may_try_again(struct transfer *t, enum ps_retry_action action)
     else if (action != PS_RETRY_AGAIN)
         return false;
     if ((used && *used) || t->tries >= max_tries)
+        return false;
+    if (t->spec->give_up_ms && ps_boot_ms() - t->began_ms > t->spec->give_up_ms)
         return false;
     if (used)
         *used = true;
@@ -390,6 +395,7 @@ static int transfer_run(struct transfer *t, struct ps_transfer_result *result,
 
     if (rc < 0)
         return rc;
+    t->began_ms = ps_boot_ms();
     t->done_fd = eventfd(0, EFD_CLOEXEC);
     if (t->done_fd < 0)
         return ps_fail_errno(err, errno, "%s: eventfd", t->spec->what);

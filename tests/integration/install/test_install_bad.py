@@ -34,13 +34,13 @@ class Specs(s.InstallTest):
 
     def test_keys_in_a_location_are_not_shown(self):
         venv = self.venv()
-        for location in ("s3://AK:SECRET@bucket/x.json",
-                         "s3://AK:SEC/SECRET@bucket/x.json",
-                         "ftp://me:SECRET@host/x.json",
-                         "http://me:SECRET@host.invalid/x.json"):
+        for location in ("s3://AK:hunter2@bucket/x.json",
+                         "s3://AK:SEC/hunter2@bucket/x.json",
+                         "ftp://me:hunter2@host/x.json",
+                         "http://me:hunter2@host.invalid/x.json"):
             result = self.pkgsync("install", "--python", venv, location)
             self.assertNotIn(result.status, (0, s.DIFFERS), str(result))
-            self.assertNotIn("SECRET", result.err)
+            self.assertNotIn("hunter2", result.err)
 
     def test_a_spec_that_was_edited(self):
         self.good["packages"][0]["wheel"]["url"] = "https://evil.example/x.whl"
@@ -254,6 +254,55 @@ class Wheels(s.InstallTest):
         url = self.serve(self.wheels, change)
         self.refuses_wheel(s.DENIED, s.built(
             self.path, "%s/%s" % (url, self.path.name)))
+
+    def test_a_redirect_on_the_same_server_is_followed(self):
+        def change(handler):
+            if handler.path.startswith("/moved/"):
+                handler.send_response(302)
+                handler.send_header("Location", handler.path[6:] + "?sig=1")
+                handler.send_header("Content-Length", "4")
+                handler.end_headers()
+                handler.wfile.write(b"gone")
+                return True
+            return False
+
+        url = self.serve(self.wheels, change)
+        self.install(self.env_dir, self.spec(s.built(
+            self.path, "%s/moved/%s" % (url, self.path.name))))
+        self.assertEqual(self.requests[1], "/%s?sig=1" % self.path.name)
+
+    def test_a_redirect_to_elsewhere_is_named_and_not_followed(self):
+        for target in ("http://127.0.0.1:1/x.whl?token=hunter2",
+                       "http://me:hunter2@other.invalid/x.whl",
+                       "ftp://other.invalid/x.whl", "file:///etc/passwd"):
+            def change(handler):
+                handler.send_response(302)
+                handler.send_header("Location", target)
+                handler.send_header("Content-Length", "0")
+                handler.end_headers()
+                return True
+
+            url = self.serve(self.wheels, change)
+            result = self.refuses_wheel(s.UNSUPPORTED, s.built(
+                self.path, "%s/%s" % (url, self.path.name)),
+                says=["redirects to", target.partition("?")[0]
+                      .replace("me:hunter2@", "")])
+            self.assertNotIn("hunter2", result.err)
+            self.assertNotIn("bucket", result.err)
+
+    def test_redirects_in_a_circle_end(self):
+        def change(handler):
+            handler.send_response(302)
+            handler.send_header("Location", handler.path)
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+            return True
+
+        url = self.serve(self.wheels, change)
+        self.refuses_wheel(s.UNSUPPORTED, s.built(
+            self.path, "%s/%s" % (url, self.path.name)),
+            says="more than 5 times")
+        self.assertEqual(len(self.requests), 6)
 
     def test_a_wheel_damaged_in_the_cache_is_fetched_again(self):
         self.install(self.env_dir, self.spec(s.built(self.path)))

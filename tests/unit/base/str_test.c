@@ -252,6 +252,8 @@ static void a_redacted_text_has_no_user_no_password_and_no_query(void **state)
         { "git+ssh://git:p@h/x@v1", "git+ssh://git@h/x@v1" },
         { "at 'https://h/x?t=s' and https://t@i/?t=s too",
           "at 'https://h/x' and https://i/ too" },
+        { "s3://AK:s/3@b/x?t=s", "s3://AK@b/x" },
+        { "s3://b/x@y", "s3://b/x@y" },
         { "file:///a?b", "file:///a?b" },
         { "/a?b", "/a?b" },
     };

@@ -63,11 +63,15 @@ typedef void(ps_transfer_progress_fn)(uint64_t done, uint64_t total,
 struct ps_transfer {
     ps_grant_fn *grant; /* Required */
     void *grant_user;
-    int fd;           /* put: regular file, read with pread from 0;
-                         get: written from 0, or -1: only hashed;
-                         borrowed */
-    uint64_t size;    /* put: exact; get: at most, else PS_ETOOBIG */
-    const char *what; /* for messages: "upload 'x.whl'" */
+    int fd;              /* put: regular file, read with pread from 0;
+                            get: written from 0, or -1: only hashed;
+                            borrowed */
+    uint64_t size;       /* put: exact; get: at most, else PS_ETOOBIG */
+    uint64_t give_up_ms; /* no try begins later than this; 0: any may */
+    const char *what;    /* for messages: "upload 'x.whl'" */
+    char *redirect;      /* Optional: gets the URL that an answer (PS_ECONFIG)
+                            redirects to, else ""; nothing is followed here */
+    size_t redirect_size;
     ps_transfer_progress_fn *progress; /* Optional */
     void *progress_user;
 };
