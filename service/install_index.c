@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "install_private.h"
+#include "pkgsync/buf.h"
 #include "pkgsync/cleanup.h"
 #include "pkgsync/fd.h"
 #include "pkgsync/mem.h"
@@ -354,6 +355,23 @@ static void add_wheels(struct resolve *r)
     }
 }
 
+/* What contradicts the pinned versions makes a resolver try every release
+ * there ever was, until it meets one that nothing reads any more. */
+static int explain_extras(struct resolve *r, struct ps_error *err)
+{
+    PS_AUTO_BUF struct ps_buf names = PS_BUF_INIT(256);
+
+    list_requirements(r, true);
+    for (size_t i = 0; i < r->count; i++)
+        ps_buf_addf(&names, "%s'%s'", i > 0 ? ", " : "", r->requirements[i]);
+    (void)ps_context(err, "resolve %s with the packages of the spec",
+                     ps_buf_z(&names));
+    return ps_hint(err,
+                   "if they ask for other versions than the spec has, name "
+                   "a release that fits: sync with --extra NAME==VERSION; "
+                   "nothing was changed");
+}
+
 /*
  * Extras and what they require: together with all others, so that versions
  * agree; where those contradict each other, as an environment's may, alone.
@@ -379,7 +397,8 @@ static int fetch_extras(struct resolve *r, struct ps_error *err)
     }
     r->with_deps = false;
     r->index = plain;
-    return rc == PS_OK ? assign(r->in, &set, alone, err) : rc;
+    return rc == PS_OK ? assign(r->in, &set, alone, err)
+                       : explain_extras(r, err);
 }
 
 static int fetch_plain(struct resolve *r, struct ps_error *err)
