@@ -93,3 +93,21 @@ char *ps_arena_format(struct ps_arena *a, const char *fmt, ...)
     va_end(ap);
     return ps_arena_strdup(a, text);
 }
+
+char *ps_arena_size(struct ps_arena *a, uint64_t bytes)
+{
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+    uint64_t whole = bytes;
+    uint64_t tenths = 0;
+    size_t unit = 0;
+
+    while (whole >= 1024 && unit < 4) {
+        tenths = whole % 1024 * 10 / 1024;
+        whole /= 1024;
+        unit++;
+    }
+    if (unit == 0)
+        return ps_arena_format(a, "%llu B", (unsigned long long)whole);
+    return ps_arena_format(a, "%llu.%llu %s", (unsigned long long)whole,
+                           (unsigned long long)tenths, units[unit]);
+}

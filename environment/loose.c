@@ -16,6 +16,12 @@
  *   - The first of a name wins, whole: a package before a shared library
  *     before a .py file; directories without __init__.py count only where
  *     there is nothing else, also no installed module, and then together.
+ *   - A directory without __init__.py brings modules (*.py, *.pyi, py.typed,
+ *     shared libraries), and of the directories in it those with __init__.py
+ *     whole and the others likewise.  In the working directory one with a
+ *     project's file is a project that is not installed, and passed over.
+ *   - What looks like a private key or a password is left out, unless
+ *     --include names it.  What git ignores comes along.
  *   - A package brings every file in it, but: hidden ones, *.pyc,
  *     __pycache__, node_modules, CVS, environments; build, dist and
  *     *.egg-info beside a project's file; editable projects; links that leave
@@ -45,8 +51,6 @@
 #include "pkgsync/mem.h"
 #include "pkgsync/name.h"
 #include "pkgsync/util.h"
-
-#define BYTES_MAX PS_MIB(512)
 
 void ps_loose_problem(struct ps_loose_search *s, const char *path,
                       const char *fmt, ...)
@@ -251,103 +255,8 @@ static int collect(struct ps_loose_search *s, struct ps_loose_module *m)
     return rc;
 }
 
-/* ---- the result
+/* ---- all of it
  * ------------------------------------------------------------------------- */
-
-static int compare_files(const void *a, const void *b)
-{
-    const struct ps_loose_file *x = a;
-    const struct ps_loose_file *y = b;
-
-    return strcmp(x->name, y->name);
-}
-
-static int check_bytes(struct ps_loose_search *s, uint64_t *bytes)
-{
-    uint64_t max = s->options->max_bytes ? s->options->max_bytes : BYTES_MAX;
-    const struct ps_loose_file *largest = NULL;
-
-    *bytes = 0;
-    for (size_t i = 0; i < s->file_count; i++) {
-        *bytes += s->files[i].size;
-        if (!largest || s->files[i].size > largest->size)
-            largest = &s->files[i];
-    }
-    if (*bytes <= max)
-        return PS_OK;
-    return ps_fail(s->err, PS_ETOOBIG,
-                   "the loose modules have %llu bytes, more than %llu; the "
-                   "largest file is '%s' with %llu",
-                   (unsigned long long)*bytes, (unsigned long long)max,
-                   largest->path, (unsigned long long)largest->size);
-}
-
-static const void *keep(struct ps_arena *arena, const void *items, size_t count,
-                        size_t size)
-{
-    void *copy = ps_arena_alloc(arena, count + 1, size);
-
-    if (count > 0)
-        memcpy(copy, items, count * size);
-    return copy;
-}
-
-static void count_more_problems(struct ps_loose_search *s)
-{
-    struct ps_problem *last = NULL;
-
-    if (s->problems_more == 0 || s->problem_count == 0)
-        return;
-    last = &s->problems[s->problem_count - 1];
-    last->message = ps_arena_format(s->arena, "%s; and %zu more like these",
-                                    last->message, s->problems_more);
-}
-
-/* Of the files, which are in order: what stands before the first '.' or '/'
- * is smaller than all that may be in an identifier. */
-static const char *const *module_names(struct ps_loose_search *s)
-{
-    const char **names =
-        ps_arena_alloc(s->arena, s->file_count + 1, sizeof(*names));
-    size_t n = 0;
-
-    for (size_t i = 0; i < s->file_count; i++) {
-        struct ps_str name = ps_str_from(s->files[i].name);
-
-        name.len = strcspn(name.data, "./");
-        if (n == 0 || !ps_str_is(name, names[n - 1]))
-            names[n++] = ps_arena_dup(s->arena, name);
-    }
-    return names;
-}
-
-static int finish(struct ps_loose_search *s, struct ps_loose *out)
-{
-    const char **roots =
-        ps_arena_alloc(s->arena, s->root_count + 1, sizeof(*roots));
-    struct ps_loose result = { .roots = roots };
-    size_t n = 0;
-
-    ps_loose_drop_twins(s);
-    count_more_problems(s);
-    if (check_bytes(s, &result.bytes) < 0)
-        return s->err->code;
-    for (size_t i = 0; i < s->root_count; i++)
-        if (s->roots[i].used)
-            roots[n++] = s->roots[i].path;
-    if (s->file_count > 0)
-        qsort(s->files, s->file_count, sizeof(*s->files), compare_files);
-    result.modules = module_names(s);
-    result.files = keep(s->arena, s->files, s->file_count, sizeof(*s->files));
-    result.count = s->file_count;
-    result.problems =
-        keep(s->arena, s->problems, s->problem_count, sizeof(*s->problems));
-    result.problem_count = s->problem_count;
-    result.refused = s->refused;
-    result.refused_count = s->refused_count;
-    *out = result;
-    return PS_OK;
-}
 
 static int search(struct ps_loose_search *s, struct ps_loose *out)
 {
@@ -374,7 +283,7 @@ static int search(struct ps_loose_search *s, struct ps_loose *out)
         if (rc < 0)
             return rc;
     }
-    return finish(s, out);
+    return ps_loose_finish(s, out);
 }
 
 int ps_loose_find(struct ps_arena *arena,

@@ -124,9 +124,14 @@ static void look_at_dir(const struct look *l, const char *name,
             return;
     }
     owner = ps_loose_owner_of(l->s, e->real);
-    if (owner)
-        ps_loose_report_owner(l->s, e->path, owner);
-    else
+    if (owner) {
+        /* An editable's wheel has it: nothing is missing. */
+        if (!owner->dist)
+            ps_loose_report_owner(l->s, e->path, owner);
+        return;
+    }
+    if (kind != PS_LOOSE_NAMESPACE || !l->root->is_cwd ||
+        !ps_loose_is_other_project(l->s, e))
         add_module(l, ps_str_from(name), name, kind);
 }
 
@@ -150,8 +155,8 @@ static void look_at(const struct look *l, const char *entry)
     bool is_module = ps_loose_module_name(s, entry, &name, &native);
 
     if ((!is_module && !ps_loose_is_identifier(ps_str_from(entry))) ||
-        ps_loose_is_excluded(s, entry) || is_tool_file(l, entry) ||
-        (!is_module && is_other_link(path, entry)) ||
+        ps_loose_is_named(s->options->exclude, entry) ||
+        is_tool_file(l, entry) || (!is_module && is_other_link(path, entry)) ||
         !ps_loose_resolve(s, l->index, path, l->root->real, &e))
         return;
     if (is_module && S_ISREG(e.st.st_mode))

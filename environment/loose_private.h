@@ -1,10 +1,12 @@
 /*
  * What the parts of loose.h's implementation share.
  *
- *   loose        the rules, and the result
+ *   loose        the rules
+ *   loose_result what was found, as the caller gets it
  *   loose_roots  directories to look in, and those that have an owner
  *   loose_look   what an interpreter would import from one root
  *   loose_walk   the files of one package
+ *   loose_secret files that look like keys
  *   loose_twins  files that no wheel can hold both
  *   loose_names  names: identifiers, the standard library, installed ones
  *
@@ -61,6 +63,9 @@ struct ps_loose_module {
     bool native; /* a shared library was found in it */
     bool joins;  /* a namespace that distributions have a part of, too */
     bool dropped;
+    const char *passed; /* the first of the files that are no modules, which
+                           a namespace does not bring */
+    size_t passed_count;
 };
 
 struct ps_loose_search {
@@ -93,6 +98,11 @@ void ps_loose_problem(struct ps_loose_search *s, const char *path,
 void ps_loose_refuse(struct ps_loose_search *s, const char *path,
                      const char *name, const char *theirs, const char *dist);
 
+/* ---- loose_result.c ---- */
+
+PS_MUST_USE int ps_loose_finish(struct ps_loose_search *s,
+                                struct ps_loose *out);
+
 /* ---- loose_roots.c ---- */
 
 void ps_loose_find_owners(struct ps_loose_search *s);
@@ -105,6 +115,12 @@ const struct ps_loose_owner *ps_loose_owner_of(const struct ps_loose_search *s,
                                                const char *real);
 void ps_loose_report_owner(struct ps_loose_search *s, const char *path,
                            const struct ps_loose_owner *owner);
+
+/* Whether a directory of the working directory is a project of its own, which
+ * is reported unless it is installed. */
+struct ps_loose_entry;
+bool ps_loose_is_other_project(struct ps_loose_search *s,
+                               const struct ps_loose_entry *e);
 
 /* With links resolved, in the arena; NULL with errno. */
 char *ps_loose_real(struct ps_arena *arena, const char *path);
@@ -151,7 +167,7 @@ bool ps_loose_resolve(struct ps_loose_search *s, size_t root, const char *path,
 /* Names that belong to no package, wherever they are. */
 bool ps_loose_is_noise(const char *name, const struct ps_loose_entry *e,
                        bool beside_project);
-bool ps_loose_is_excluded(const struct ps_loose_search *s, const char *name);
+bool ps_loose_is_named(const char *const *patterns, const char *name);
 
 /* One file by its name in the wheel. */
 PS_MUST_USE int ps_loose_add_file(struct ps_loose_search *s,
@@ -165,6 +181,10 @@ PS_MUST_USE int ps_loose_walk(struct ps_loose_search *s,
 
 /* Whether a .py file is somewhere below. */
 bool ps_loose_holds_python(const char *path);
+
+/* ---- loose_secret.c ---- */
+
+bool ps_loose_is_secret(const char *base, const char *path);
 
 /* ---- loose_twins.c ---- */
 

@@ -133,6 +133,26 @@ void ps_loose_report_owner(struct ps_loose_search *s, const char *path,
                          owner->path);
 }
 
+bool ps_loose_is_other_project(struct ps_loose_search *s,
+                               const struct ps_loose_entry *e)
+{
+    const struct ps_environment *env = s->options->environment;
+
+    if (!ps_loose_is_project(e->path))
+        return false;
+    for (size_t i = 0; i < env->count; i++) {
+        const char *project = env->dists[i].project;
+
+        project = project ? ps_loose_real(s->arena, project) : NULL;
+        if (project && strcmp(project, e->real) == 0)
+            return true;
+    }
+    ps_loose_problem(s, e->path,
+                     "left out: a project that is not installed; `pip install "
+                     "-e` it, or name it to `pkgsync wheel`");
+    return true;
+}
+
 /* ---- places -------------------------------------------------------------- */
 
 static void add_place(struct ps_loose_search *s, const char *path, bool project)

@@ -133,10 +133,8 @@ static bool fits(const char *pattern, const char *name)
            0;
 }
 
-bool ps_loose_is_excluded(const struct ps_loose_search *s, const char *name)
+bool ps_loose_is_named(const char *const *patterns, const char *name)
 {
-    const char *const *patterns = s->options->exclude;
-
     for (size_t i = 0; patterns && patterns[i]; i++)
         if (fits(patterns[i], name))
             return true;
@@ -194,36 +192,6 @@ static int check_count(struct ps_loose_search *s,
                    PS_LOOSE_FILES_MAX, own, m->entry, s->roots[m->root].path);
 }
 
-static bool holds_key(const char *path)
-{
-    char text[16 * 1024];
-    PS_AUTO_FD int fd =
-        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    ssize_t got = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
-
-    return got > 0 && memmem(text, (size_t)got, "PRIVATE KEY", 11) != NULL;
-}
-
-/* By what keys and passwords are called; certificates are called so, too. */
-static bool is_secret(const char *base, const char *path)
-{
-    static const char *const names[] = { "id_rsa",          "id_dsa",
-                                         "id_ecdsa",        "id_ed25519",
-                                         "id_ecdsa_sk",     "id_ed25519_sk",
-                                         "credentials.json" };
-    static const char *const ends[] = { ".key", ".p12", ".pfx", ".jks",
-                                        ".keystore" };
-    struct ps_str s = ps_str_from(base);
-
-    for (size_t i = 0; i < PS_ARRAY_SIZE(names); i++)
-        if (strcmp(base, names[i]) == 0)
-            return true;
-    for (size_t i = 0; i < PS_ARRAY_SIZE(ends); i++)
-        if (ps_str_ends(s, ends[i]))
-            return true;
-    return ps_str_ends(s, ".pem") && holds_key(path);
-}
-
 int ps_loose_add_file(struct ps_loose_search *s, struct ps_loose_module *m,
                       const char *name, const struct ps_loose_entry *e)
 {
@@ -250,6 +218,15 @@ int ps_loose_add_file(struct ps_loose_search *s, struct ps_loose_module *m,
                          "a shared library of this machine: the wheel is for "
                          "workers like it only");
     }
+    if (ps_loose_is_secret(base, e->path) &&
+        !ps_loose_is_named(s->options->include, name)) {
+        ps_loose_problem(s, e->path,
+                         "left out: it looks like a private key or a "
+                         "password; if it is to be in the wheel: --include "
+                         "'./%s'",
+                         name);
+        return PS_OK;
+    }
     dist = m->joins ? ps_loose_file_owner(s, name, &theirs) : NULL;
     if (dist) {
         ps_loose_refuse(s, e->path, name, theirs, dist);
@@ -257,11 +234,6 @@ int ps_loose_add_file(struct ps_loose_search *s, struct ps_loose_module *m,
     }
     if (check_count(s, m) < 0)
         return s->err->code;
-    if (is_secret(base, e->path))
-        ps_loose_problem(s, e->path,
-                         "it looks like a key or a password, and becomes part "
-                         "of the wheel; leave it out with --exclude '%s'",
-                         base);
     s->files =
         ps_scan_grow(s->files, s->file_count, &s->file_room, sizeof(*s->files));
     s->files[s->file_count++] = (struct ps_loose_file){
@@ -281,6 +253,7 @@ struct trail {
     const struct ps_loose_entry *dir;
     const char *name; /* in the wheel */
     unsigned depth;
+    bool bare; /* neither it nor one that it lies in has __init__.py */
 };
 
 static bool any_name(const char *name, unsigned char type)
@@ -307,14 +280,21 @@ static int enter(struct ps_loose_search *s, struct ps_loose_module *m,
                  const struct ps_loose_entry *e)
 {
     const struct trail t = {
-        .up = up, .dir = e, .name = name, .depth = up->depth + 1
+        .up = up,
+        .dir = e,
+        .name = name,
+        .depth = up->depth + 1,
+        .bare = up->bare && !ps_loose_has(e->path, "__init__.py"),
     };
     const struct ps_loose_owner *owner = ps_loose_owner_of(s, e->real);
 
     if (owner) {
-        ps_loose_report_owner(s, e->path, owner);
+        if (!t.bare || !owner->dist)
+            ps_loose_report_owner(s, e->path, owner);
         return PS_OK;
     }
+    if (t.bare && s->roots[m->root].is_cwd && ps_loose_is_other_project(s, e))
+        return PS_OK;
     if (is_on_trail(up, &e->st) || ps_loose_is_inside(up->dir->real, e->real)) {
         ps_loose_problem(s, e->path,
                          "left out: a link to a directory that it "
@@ -329,6 +309,15 @@ static int enter(struct ps_loose_search *s, struct ps_loose_module *m,
     return walk_dir(s, m, &t);
 }
 
+/* What of a directory without __init__.py is meant to be imported. */
+static bool is_module_file(const char *base)
+{
+    struct ps_str s = ps_str_from(base);
+
+    return ps_str_ends(s, ".py") || ps_str_ends(s, ".pyi") ||
+           ps_str_is(s, "py.typed") || is_shared_library(base);
+}
+
 static int walk_entry(struct ps_loose_search *s, struct ps_loose_module *m,
                       const struct trail *t, const char *base, bool is_project)
 {
@@ -336,12 +325,18 @@ static int walk_entry(struct ps_loose_search *s, struct ps_loose_module *m,
     const char *name = ps_arena_format(s->arena, "%s/%s", t->name, base);
     struct ps_loose_entry e = { 0 };
 
-    if (ps_loose_is_excluded(s, name) || strcmp(base, "__pycache__") == 0 ||
+    if (ps_loose_is_named(s->options->exclude, name) ||
+        strcmp(base, "__pycache__") == 0 ||
         !ps_loose_resolve(s, m->root, path, t->dir->real, &e) ||
         ps_loose_is_noise(base, &e, is_project))
         return PS_OK;
     if (S_ISDIR(e.st.st_mode))
         return enter(s, m, t, name, &e);
+    if (S_ISREG(e.st.st_mode) && t->bare && !is_module_file(base)) {
+        if (m->passed_count++ == 0)
+            m->passed = name;
+        return PS_OK;
+    }
     if (S_ISREG(e.st.st_mode))
         return ps_loose_add_file(s, m, name, &e);
     ps_loose_problem(s, path, "left out: neither a file nor a directory");
@@ -376,9 +371,24 @@ static int walk_dir(struct ps_loose_search *s, struct ps_loose_module *m,
 int ps_loose_walk(struct ps_loose_search *s, struct ps_loose_module *m,
                   const struct ps_loose_entry *top)
 {
-    const struct trail t = { .dir = top, .name = m->entry };
+    const struct trail t = {
+        .dir = top,
+        .name = m->entry,
+        .bare = m->kind == PS_LOOSE_NAMESPACE,
+    };
+    int rc = walk_dir(s, m, &t);
 
-    return walk_dir(s, m, &t);
+    if (rc == PS_OK && m->passed)
+        ps_loose_problem(
+            s, top->path,
+            "brings modules and packages only, because it has no __init__.py: "
+            "left out: '%s'%s",
+            m->passed,
+            m->passed_count == 1
+                ? ""
+                : ps_arena_format(s->arena, " and %zu more files",
+                                  m->passed_count - 1));
+    return rc;
 }
 
 /* ---- namespaces

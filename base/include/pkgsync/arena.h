@@ -9,6 +9,7 @@
 #define PKGSYNC_ARENA_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "pkgsync/cleanup.h"
 #include "pkgsync/error.h"
@@ -33,5 +34,6 @@ char *ps_arena_strdup(struct ps_arena *a, const char *z);  /* NULL gives NULL */
 char *ps_arena_dup(struct ps_arena *a, struct ps_str s);   /* NUL-terminated */
 char *ps_arena_lower(struct ps_arena *a, struct ps_str s); /* ASCII; the same */
 char *ps_arena_format(struct ps_arena *a, const char *fmt, ...) PS_PRINTF(2, 3);
+char *ps_arena_size(struct ps_arena *a, uint64_t bytes); /* "1.5 MiB" */
 
 #endif

@@ -44,8 +44,10 @@ struct ps_loose_options {
     const struct ps_decisions *decisions; /* Optional: what they ignore hides
                                              nothing on a cluster */
     const char *const *exclude;           /* Optional: patterns (fnmatch(3)) */
-    uint64_t max_bytes;                   /* 0: 512 MiB, then PS_ETOOBIG naming
-                                             the largest */
+    const char *const *include; /* Optional: of what looks like a key */
+    uint64_t max_bytes;         /* 0: 512 MiB, then PS_ETOOBIG naming
+                                   the largest */
+    uint64_t many_bytes; /* 0: 64 MiB, then a problem that names the largest */
     const struct ps_cancel *cancel;
 };
 

@@ -71,6 +71,18 @@ static void a_long_format_is_whole(void **state)
     assert_int_equal(strlen(ps_arena_format(&a, "%100000d", 1)), 100000);
 }
 
+static void sizes_are_short(void **state)
+{
+    PS_AUTO_ARENA struct ps_arena a = PS_ARENA_INIT;
+
+    (void)state;
+    assert_string_equal(ps_arena_size(&a, 0), "0 B");
+    assert_string_equal(ps_arena_size(&a, 1023), "1023 B");
+    assert_string_equal(ps_arena_size(&a, 1024), "1.0 KiB");
+    assert_string_equal(ps_arena_size(&a, 39552286), "37.7 MiB");
+    assert_string_equal(ps_arena_size(&a, UINT64_MAX), "16777215.9 TiB");
+}
+
 static void a_released_arena_can_be_used_again(void **state)
 {
     struct ps_arena a = PS_ARENA_INIT;
@@ -92,6 +104,7 @@ int main(void)
         cmocka_unit_test(nothing_is_still_a_pointer),
         cmocka_unit_test(strings_are_copied),
         cmocka_unit_test(a_long_format_is_whole),
+        cmocka_unit_test(sizes_are_short),
         cmocka_unit_test(a_released_arena_can_be_used_again),
     };
 

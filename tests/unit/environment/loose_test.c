@@ -238,13 +238,54 @@ static void takes_a_directory_without_init_for_a_namespace(void **state)
 {
     struct fixture *f = *state;
 
-    make(f, "w/direct/a.py w/direct/b.txt w/deep/sub/a.py w/none/b.txt "
-            "w/empty/");
+    make(f, "w/direct/a.py w/deep/sub/a.py w/none/b.txt w/empty/");
     look(f, "w", NULL);
-    expect_files(f, "direct/a.py direct/b.txt");
+    expect_files(f, "direct/a.py");
     look(f, NULL, "w");
-    expect_files(f, "deep/sub/a.py direct/a.py direct/b.txt");
+    expect_files(f, "deep/sub/a.py direct/a.py");
     expect_no_problem(f);
+}
+
+static void brings_no_data_of_a_namespace_but_of_packages_in_it(void **state)
+{
+    struct fixture *f = *state;
+
+    make(f, "w/ns/a.py w/ns/a.pyi w/ns/py.typed w/ns/x.so w/ns/big.parquet "
+            "w/ns/book.ipynb w/ns/sub/b.py w/ns/sub/c.csv w/ns/data/d.csv "
+            "w/ns/pkg/__init__.py w/ns/pkg/e.csv w/ns/pkg/data/f.csv "
+            "w/one/a.py w/one/b.txt");
+    look(f, "w", NULL);
+    expect_files(f, "ns/a.py ns/a.pyi ns/pkg/__init__.py ns/pkg/data/f.csv "
+                    "ns/pkg/e.csv ns/py.typed ns/sub/b.py ns/x.so one/a.py");
+    expect_problem(f, "w/ns", "left out: 'ns/big.parquet' and 3 more files");
+    expect_problem(f, "w/one", "left out: 'one/b.txt'");
+    look(f, NULL, "w");
+    assert_int_equal(f->found.count, 9);
+}
+
+static void passes_over_projects_that_are_not_installed(void **state)
+{
+    struct fixture *f = *state;
+
+    make(f, "w/a/setup.py w/a/a.py w/b/pyproject.toml w/b/b.py w/c/setup.cfg "
+            "w/c/c.py w/d/pyproject.toml w/d/src/d/__init__.py "
+            "w/e/setup.py w/f/setup.py w/g/setup.py w/g/__init__.py "
+            "w/ns/h.py w/ns/i/setup.py w/ns/i/i.py");
+    install(f, "e", "site", "",
+            (struct ps_dist){ .source = PS_DIST_EDITABLE,
+                              .project = at(f, "w/e") });
+    install(f, "f", "site", "",
+            (struct ps_dist){ .source = PS_DIST_DIRECTORY,
+                              .project = at(f, "w/f") });
+    look(f, "w", NULL);
+    expect_files(f, "g/__init__.py g/setup.py ns/h.py");
+    expect_problem(f, "w/a", "a project that is not installed");
+    expect_problem(f, "w/b", "a project that is not installed");
+    expect_problem(f, "w/c", "a project that is not installed");
+    expect_problem(f, "w/ns/i", "a project that is not installed");
+    assert_int_equal(f->found.problem_count, 4);
+    look(f, NULL, "w/a"); /* named on purpose */
+    expect_files(f, "a.py setup.py");
 }
 
 static void does_not_take_a_directory_of_the_path_for_a_namespace(void **state)
@@ -342,21 +383,27 @@ static void leaves_out_what_would_run_by_itself(void **state)
     expect_problem(f, "w/__main__.py", "put it into a package");
 }
 
-static void tells_of_keys_that_it_ships(void **state)
+static void ships_no_keys_unless_they_are_named(void **state)
 {
     struct fixture *f = *state;
 
-    make(f, "w/q/__init__.py w/q/id_rsa w/q/tls.key w/q/ca.pem "
-            "w/q/credentials.json w/q/keyboard.txt");
+    make(f, "w/q/__init__.py w/q/id_rsa w/q/notes.key w/q/ca.pem w/q/a.p12 "
+            "w/q/credentials.json w/q/credentials.py w/q/keyboard.txt");
     free(test_write(f->dir, "w/q/server.pem",
                     "-----BEGIN RSA PRIVATE KEY-----\n"));
     look(f, "w", NULL);
-    assert_int_equal(f->found.count, 7);
-    expect_problem(f, "w/q/id_rsa", "--exclude 'id_rsa'");
-    expect_problem(f, "w/q/tls.key", "--exclude");
-    expect_problem(f, "w/q/credentials.json", "--exclude");
-    expect_problem(f, "w/q/server.pem", "--exclude");
+    expect_files(f, "q/__init__.py q/ca.pem q/credentials.py q/keyboard.txt "
+                    "q/notes.key");
+    expect_problem(f, "w/q/id_rsa", "--include './q/id_rsa'");
+    expect_problem(f, "w/q/a.p12", "looks like a private key");
+    expect_problem(f, "w/q/credentials.json", "--include");
+    expect_problem(f, "w/q/server.pem", "--include");
     assert_int_equal(f->found.problem_count, 4);
+    f->options.include = (const char *const[]){ "./q/id_rsa", "*.pem", NULL };
+    look(f, "w", NULL);
+    f->options.include = NULL;
+    expect_files(f, "q/__init__.py q/ca.pem q/credentials.py q/id_rsa "
+                    "q/keyboard.txt q/notes.key q/server.pem");
 }
 
 static void refuses_modules_that_hide_installed_ones(void **state)
@@ -528,7 +575,6 @@ static void passes_over_what_a_distribution_has(void **state)
     expect_problem(f, "site/sub", "site directory");
     look(f, "nobodys", "mono"); /* `conda develop` leaves no metadata */
     expect_files(f, "e.py i.py pkg/__init__.py");
-    expect_problem(f, "mono/proj", "'mono-dist'");
     expect_problem(f, "mono/pkg/proj", "'mono-inner'");
     f->environment.import_dirs = NULL;
 }
@@ -739,10 +785,25 @@ static void names_the_largest_file_when_there_is_too_much(void **state)
     assert_code(PS_ETOOBIG,
                 ps_loose_find(&f->arena, &f->options, &f->found, &f->err),
                 &f->err);
-    assert_non_null(strstr(f->err.text, "pkg/model.bin' with 10"));
+    assert_non_null(strstr(f->err.text, "have 14 B, more than 13 B"));
+    assert_non_null(strstr(f->err.text, "pkg/model.bin' (10 B)"));
     f->options.max_bytes = 14;
     look(f, "w", NULL);
     assert_int_equal(f->found.bytes, 14);
+    expect_no_problem(f);
+
+    make(f, "w/b.py");
+    f->options.max_bytes = 0;
+    f->options.many_bytes = 15;
+    look(f, "w", NULL);
+    expect_problem(f, "w", "have 16 B; the largest files are");
+    assert_non_null(strstr(f->found.problems[0].message,
+                           ps_arena_format(&f->arena,
+                                           "'%s' (10 B), '%s' (2 B), '%s' "
+                                           "(2 B): leave out",
+                                           at(f, "w/pkg/model.bin"),
+                                           at(f, "w/a.py"), at(f, "w/b.py"))));
+    f->options.many_bytes = 0;
 }
 
 static void refuses_more_files_than_a_wheel_should_have(void **state)
@@ -791,13 +852,15 @@ int main(void)
         T(leaves_out_what_is_made_and_not_written),
         T(leaves_out_the_tools_of_a_project),
         T(takes_a_directory_without_init_for_a_namespace),
+        T(brings_no_data_of_a_namespace_but_of_packages_in_it),
+        T(passes_over_projects_that_are_not_installed),
         T(does_not_take_a_directory_of_the_path_for_a_namespace),
         T(brings_shared_libraries_of_this_interpreter),
         T(lets_the_first_of_a_name_win),
         T(prefers_the_most_exact_shared_library),
         T(ships_no_part_of_a_package_with_names_that_differ_in_case),
         T(leaves_out_what_would_run_by_itself),
-        T(tells_of_keys_that_it_ships),
+        T(ships_no_keys_unless_they_are_named),
         T(refuses_modules_that_hide_installed_ones),
         T(refuses_modules_that_an_editable_is_known_to_bring),
         T(refuses_files_of_a_namespace_that_others_have),
