@@ -39,6 +39,12 @@ from .dask import PackageSync
 
 logger = logging.getLogger("distributed.pkgsync")
 
+# As `python -m distributed.cli.dask_spec`, but for the modules that lie about
+# where we are: workers get those as a wheel, and follow edits of that.
+DASK_SPEC = (
+    "import sys;sys.path[:]=filter(None,sys.path);import runpy;runpy.run_module("
+    "'distributed.cli.dask_spec',run_name='__main__',alter_sys=True)"
+)
 START_TIMEOUT_S = 60
 END_TIMEOUT_S = 5
 
@@ -283,7 +289,7 @@ class _Interpreter(ProcessInterface):  # type: ignore[misc]
     def __init__(self, python: str, *arguments: str, name: object = None) -> None:
         super().__init__()
         self.name = name
-        self._argv = [python, "-m", "distributed.cli.dask_spec", *arguments]
+        self._argv = [python, "-c", DASK_SPEC, *arguments]
         self._process: asyncio.subprocess.Process | None = None
         self._log: Any = None
 
