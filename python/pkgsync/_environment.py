@@ -16,6 +16,7 @@ import os
 import platform
 import sys
 import sysconfig
+import time
 import urllib.parse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -345,20 +346,48 @@ def files_of(found: Found | None) -> list[Path]:
     return paths
 
 
-def loaded_files() -> list[str]:
-    """Of every module that this process has imported."""
-    files = set()
-    for module in list(sys.modules.values()):
+class ImportTimes:
+    """When modules were looked for, which is before they are read: the first
+    finder of a process, which never finds anything."""
+
+    pkgsync_times = True  # two versions of this may be in one process
+
+    def __init__(self) -> None:
+        self.times: dict[str, float] = {}
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name not in sys.modules:  # else somebody only asks
+            self.times[name] = time.time()
+
+    @staticmethod
+    def watch() -> dict[str, float]:
+        """From now on; by the names of modules."""
+        for finder in sys.meta_path:
+            if getattr(finder, "pkgsync_times", False):
+                return dict(getattr(finder, "times", {}))
+        sys.meta_path.insert(0, ImportTimes())
+        return {}
+
+
+def loaded_files(started: float) -> dict[str, float]:
+    """Of every module that this process has imported, and since when: since
+    the process `started`, where that is not known."""
+    times = ImportTimes.watch()
+    files: dict[str, float] = {}
+    for name, module in list(sys.modules.items()):
         path = getattr(module, "__file__", None)
         if isinstance(path, str):
-            files.add(os.path.realpath(path))
-    return sorted(files)
+            path = os.path.realpath(path)
+            since = times.get(name, started)
+            files[path] = min(since, files.get(path, since))
+    return files
 
 
-def changed_since(moment: float) -> set[str]:
-    """Files of the packages that were replaced in this environment."""
-    changed: set[str] = set()
+def changes_of_files() -> dict[str, float]:
+    """Files of the packages that were replaced in this environment, and when
+    that was last."""
+    changed: dict[str, float] = {}
     for change in read_state()["changes"]:
-        if change["at"] >= moment:
-            changed.update(change["files"])
+        for path in change["files"]:
+            changed[path] = max(change["at"], changed.get(path, 0.0))
     return changed

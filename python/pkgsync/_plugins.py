@@ -20,14 +20,16 @@ import contextlib
 import logging
 import os
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from distributed.diagnostics.plugin import NannyPlugin, SchedulerPlugin, WorkerPlugin
 from distributed.protocol.pickle import dumps
 
 from ._environment import (
+    ImportTimes,
     Payload,
-    changed_since,
+    changes_of_files,
     compare,
     files_of,
     installed,
@@ -65,36 +67,35 @@ def _process_start() -> float:
         return float(psutil.Process().create_time())
 
 
-def _own_files_edited(files: list[str], since: float) -> list[str]:
-    """Of the client's own environment, where an edit is an installation."""
-    edited = []
-    for path in files:
-        try:
-            status = os.stat(path)
-        except OSError:
-            continue
-        if status.st_mtime > since:
-            edited.append(path)
-    return edited
-
-
 class LoadedFiles(Portable):
     """Asked of a worker by its nanny: what it imported, and since when."""
 
     __name__ = "pkgsync_loaded_files"
 
-    def __call__(self) -> dict[str, Any]:
-        return {"started": _process_start(), "files": loaded_files()}
+    def __call__(self) -> dict[str, float]:
+        return loaded_files(_process_start())
 
 
-def stale_files(server: Any, payload: Payload, loaded: dict[str, Any]) -> list[str]:
-    """Files that a process has imported and that were replaced since: since it
-    started or, if that was later, since `server` was last brought to a spec."""
-    since = max(loaded["started"] - CLOCK_SLACK_S, getattr(server, SYNCED, 0.0))
-    if is_own(payload, installed()):
-        return _own_files_edited(loaded["files"], since)
-    changed = changed_since(since)
-    return [path for path in loaded["files"] if path in changed]
+def _edits(files: Iterable[str]) -> dict[str, float]:
+    """Of the client's own environment, where an edit is an installation."""
+    edits = {}
+    for path in files:
+        with contextlib.suppress(OSError):
+            edits[path] = os.stat(path).st_mtime
+    return edits
+
+
+def stale_files(server: Any, payload: Payload, loaded: dict[str, float]) -> list[str]:
+    """Files that a process imported before they were replaced.  What was there
+    when `server` was last brought to a spec was looked at then."""
+    synced = getattr(server, SYNCED, 0.0)
+    own = is_own(payload, installed())
+    changed = _edits(loaded) if own else changes_of_files()
+    return sorted(
+        path
+        for path, since in loaded.items()
+        if changed.get(path, 0.0) > max(since - CLOCK_SLACK_S, synced)
+    )
 
 
 def _owner(path: str) -> str | None:
@@ -259,6 +260,7 @@ class WorkerSync(Portable, WorkerPlugin):  # type: ignore[misc]
         self.payload = payload
 
     async def setup(self, worker: Any) -> None:
+        ImportTimes.watch()
         starting = not worker.periodic_callbacks["heartbeat"].is_running()
         try:
             if worker.nanny:
@@ -288,7 +290,7 @@ class WorkerSync(Portable, WorkerPlugin):  # type: ignore[misc]
         report = await asyncio.to_thread(bring, self.payload, True)
         synced = time.time()
         report["role"] = "worker"
-        loaded = {"started": _process_start(), "files": loaded_files()}
+        loaded = loaded_files(_process_start())
         stale = await asyncio.to_thread(stale_files, worker, self.payload, loaded)
         if stale and report["method"] != "own":
             # The scheduler or another worker of this environment was first.
@@ -308,7 +310,7 @@ class WorkerSync(Portable, WorkerPlugin):  # type: ignore[misc]
         found = installed()
         if is_own(self.payload, found):
             return
-        loaded = set(loaded_files())
+        loaded = set(loaded_files(0.0))
         for item in compare(self.payload["document"], found):
             files = {str(path) for path in files_of(found.get(normal(item.name)))}
             if files & loaded:

@@ -160,8 +160,13 @@ class ClusterCase(unittest.TestCase):
         process = self.start(
             python, "distributed.cli.dask_scheduler", "--host", "127.0.0.1",
             "--port", "0", "--no-dashboard", "--scheduler-file", str(place), **kwargs)
-        self.wait_for("the scheduler", place.exists, process)
-        return json.loads(place.read_text())["address"]
+
+        def address():
+            # It is written in place: first it is empty.
+            with contextlib.suppress(OSError, ValueError):
+                return json.loads(place.read_text())["address"]
+
+        return self.wait_for("the scheduler", address, process)
 
     def worker(self, python, address, *arguments, **kwargs):
         return self.start(

@@ -5,6 +5,7 @@ import asyncio
 import os
 import pathlib
 import sys
+import time
 import unittest
 import unittest.mock as mock
 
@@ -12,7 +13,8 @@ from distributed import Client
 from pkgsync.dask import Cluster, PackageSyncError
 
 sys.path.insert(1, os.path.dirname(__file__))
-from cluster_support import ALL, CASE, EDITED, ClusterCase, task, where  # noqa: E402
+from cluster_support import (  # noqa: E402
+    ALL, BESIDE, CASE, EDITED, ClusterCase, task, where)
 
 
 def children():
@@ -97,6 +99,28 @@ class Clusters(ClusterCase):
 
         text = importlib.metadata.distribution("edited").read_text("direct_url.json")
         self.assertIn('"editable":true', text.replace(" ", ""))
+
+    def test_who_imports_after_the_change_is_left_alone(self):
+        python = self.environment("bare", bare=True)
+        for options in ({"worker_python": python}, {"dashboard_address": None}):
+            with Cluster(package_sync=self.options(), n_workers=1,
+                         threads_per_worker=1, **options) as cluster:
+                with cluster.get_client() as client:
+                    first = self.pids(client)
+                    EDITED.write_text("value = 8\n")
+                    if python in options.values():
+                        cluster.resync()
+                        self.assertEqual(self.pids(client), first)
+                    else:  # an edit is all that it takes there
+                        time.sleep(0.2)
+                    self.assertEqual(self.compute(client), 118)
+                    cluster.resync()
+                    self.assertEqual(self.pids(client), first)
+                    BESIDE.write_text("value = 300\n")
+                    cluster.resync()
+                    self.assertEqual(self.compute(client), 318)
+                    self.assertNotEqual(self.pids(client), first)
+            BESIDE.write_text("value = 100\n")
 
     def test_threads_of_the_client_need_nothing(self):
         with Cluster(package_sync=self.options(), processes=False, n_workers=1,

@@ -532,6 +532,34 @@ class Sent(unittest.TestCase):
         self.assertEqual(out.decode().splitlines(), ["first False", "second True"])
 
 
+class Imports(unittest.TestCase):
+    def test_since_when_a_module_is_loaded_is_known(self):
+        with tempfile.TemporaryDirectory(prefix="pkgsync-dask-") as made:
+            for name in ("early", "late"):
+                pathlib.Path(made, name + ".py").write_text("")
+            code = """
+                import importlib.util, json, os, sys, time
+                sys.path[:0] = [%r, %r]
+                import early
+                from pkgsync._environment import ImportTimes, loaded_files
+                ImportTimes.watch()
+                before = time.time()
+                import late
+                after = time.time()
+                for finder in sys.meta_path:  # only asks
+                    finder.find_spec("early", None)
+                files = {os.path.basename(k): v for k, v in loaded_files(5.0).items()}
+                ImportTimes.watch()
+                found = [f for f in sys.meta_path if hasattr(f, "pkgsync_times")]
+                print(json.dumps([files["early.py"], len(found),
+                                  before <= files["late.py"] <= after]))
+                """ % (made, str(ROOT / "python"))
+            out = subprocess.run(
+                [sys.executable, "-B", "-c", textwrap.dedent(code)],
+                capture_output=True, text=True, check=True).stdout
+        self.assertEqual(json.loads(out), [5.0, 1, True])
+
+
 class Versions(unittest.TestCase):
     TEXTS = """1 1.0 1.2 1.2.3 1.0a1 1.0rc1 1.0.post1 1.0.dev1 1.0a1.dev2
         1.0.post1.dev3 1!1.0 1.2+cu118 1.2+cu.118 1.2.0 2.0 2.2 2.2.post1 1.1a1
