@@ -36,6 +36,24 @@ static void print_rows(struct cli *cli, const struct ps_sync_plan *plan)
     }
 }
 
+static void print_loose(struct cli *cli, const struct ps_loose *loose)
+{
+    static const char *const heads[] = { "LOOSE FILE", "SIZE", "FROM" };
+    struct table table = { .heads = heads, .columns = PS_ARRAY_SIZE(heads) };
+
+    for (size_t i = 0; i < loose->count; i++) {
+        const struct ps_loose_file *f = &loose->files[i];
+
+        table_add(cli, &table,
+                  (const char *const[]){
+                      f->name, cli_size(&cli->arena, f->size), f->path });
+    }
+    if (loose->count == 0)
+        return;
+    (void)putchar('\n');
+    table_print(&table);
+}
+
 int cmd_scan(struct cli *cli, struct ps_error *err)
 {
     struct ps_python python;
@@ -53,6 +71,8 @@ int cmd_scan(struct cli *cli, struct ps_error *err)
         cli_print_json(doc);
     } else {
         print_rows(cli, &plan);
+        if (cli_flag(cli, "verbose"))
+            print_loose(cli, &plan.loose);
         (void)fflush(stdout);
         cli_print_problems(cli, plan.problems, plan.problem_count);
     }

@@ -158,6 +158,10 @@ static void print_warnings(struct cli *cli, const struct ps_sync_plan *plan)
                           cli_clean(cli, d->name), cli_clean(cli, d->warning));
     }
     cli_print_problems(cli, plan->problems, plan->problem_count);
+    if (plan->loose.count > 0 && !cli_flag(cli, "quiet"))
+        (void)fprintf(stderr, "loose modules: %zu file%s, %s\n",
+                      plan->loose.count, plan->loose.count == 1 ? "" : "s",
+                      cli_size(&cli->arena, plan->loose.bytes));
 }
 
 /* ---- running ---- */

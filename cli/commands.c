@@ -27,15 +27,20 @@ const struct cmd cmds[] = {
       "to `--output-dir`. When a build fails, the others are finished and\n"
       "nothing is written. A critical package that is missing, and packages that "
       "no cluster\ncan get (all of them are named), are an error before "
-      "any build." },
+      "any build. So is a loose module\nthat hides one of an installed "
+      "distribution, which it would overwrite on workers:\nrename it, or "
+      "leave it out with `--exclude`. Of loose packages all files come along\n"
+      "but those that look like private keys (`--include` brings them), of "
+      "directories\nwithout __init__.py the modules and packages in them." },
     { "warm", CMD_WARM, cmd_warm, "[SOURCE...]",
       "build and upload what is missing, and install nothing",
       "A SOURCE is what `pkgsync wheel` takes, a wheel, or a spec (its path or "
       "URL, which\nends in .json). Without SOURCE and `--requirement` the "
       "environment of `--python` is\ntaken. Of packages of an index those are "
-      "built that exist as source distributions\nonly. Everything is tried; the "
-      "exit status is 1 if anything failed. The summary is\nadded to the file "
-      "named by GITHUB_STEP_SUMMARY as well." },
+      "built that exist as source distributions\nonly; loose modules of an "
+      "environment are not packed. Everything is tried; the exit\nstatus is 1 "
+      "if anything failed. The summary is added to the file named by\n"
+      "GITHUB_STEP_SUMMARY as well." },
     { "levels", CMD_LEVELS, cmd_levels, "",
       "print the rules by which packages get their level", NULL },
     { "install", CMD_INSTALL, cmd_install, "SPEC",

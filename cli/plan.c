@@ -34,8 +34,10 @@ int cli_plan(struct cli *cli, const struct ps_python *python,
     struct ps_level_options levels;
     struct ps_sync_scan_options options = {
         .site = site,
-        .no_loose = cli_flag(cli, "no-loose"),
+        /* A cache is warmed where a checkout lies in the way. */
+        .no_loose = cli_flag(cli, "no-loose") || cli->cmd->bit == CMD_WARM,
         .exclude = cli_list(cli, "exclude"),
+        .include = cli_list(cli, "include"),
         .levels = &levels,
         .cancel = &cli->cancel,
     };

@@ -34,13 +34,13 @@ _pkgsync() {
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         ;;
     scan)
-        flags='--help --python -p --match --exact --compatible --ignore --only --extra --no-loose --exclude --json'
+        flags='--help --python -p --match --exact --compatible --ignore --only --extra --no-loose --include --exclude --json --verbose -v'
         ;;
     sync)
         flags='--help --python -p --match --exact --compatible --ignore --only --extra --no-loose --allow-failed --output-dir -o --presign --store -s --endpoint-url --region --profile --virtual-host --no-upload --wheel-dir -w --rebuild --network --config-settings -C --build-requires --env --include --exclude --index-url -i --extra-index-url --find-links -f --no-index --refresh --timeout --memory-mb --pids --disk-mb --jobs -j --weaken --expose --sandbox-helper --json --verbose -v --quiet -q'
         ;;
     warm)
-        flags='--help --python -p --match --exact --compatible --ignore --only --extra --no-loose --requirement -r --store -s --endpoint-url --region --profile --virtual-host --no-upload --wheel-dir -w --rebuild --network --config-settings -C --build-requires --env --include --exclude --index-url -i --extra-index-url --find-links -f --no-index --refresh --timeout --memory-mb --pids --disk-mb --jobs -j --weaken --expose --sandbox-helper --json --verbose -v --quiet -q'
+        flags='--help --python -p --match --exact --compatible --ignore --only --extra --requirement -r --store -s --endpoint-url --region --profile --virtual-host --no-upload --wheel-dir -w --rebuild --network --config-settings -C --build-requires --env --include --exclude --index-url -i --extra-index-url --find-links -f --no-index --refresh --timeout --memory-mb --pids --disk-mb --jobs -j --weaken --expose --sandbox-helper --json --verbose -v --quiet -q'
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         ;;
     levels)

@@ -55,6 +55,7 @@ static int find_loose(struct ps_arena *arena,
         .environment = &plan->environment,
         .decisions = &plan->decisions,
         .exclude = o->exclude,
+        .include = o->include,
         .cancel = o->cancel,
     };
     int rc = ps_loose_find(arena, &options, &plan->loose, err);
@@ -198,10 +199,11 @@ static struct ps_sync_row loose_row(struct ps_arena *arena,
         .location = join(arena, loose->roots),
         .reason = ps_arena_format(
             arena,
-            "no distribution owns %s; packed into one wheel (%zu file%s)",
+            "no distribution owns %s; packed into one wheel: %zu file%s, %s",
             loose->modules[0] && loose->modules[1] ? "these modules"
                                                    : "this module",
-            loose->count, loose->count == 1 ? "" : "s"),
+            loose->count, loose->count == 1 ? "" : "s",
+            ps_arena_size(arena, loose->bytes)),
     };
 }
 

@@ -1,7 +1,7 @@
 /*
  * Sync: an environment on its way to a cluster.
  *
- *   scan ─▶ loose ─▶ decide ─┬─▶ sources ─▶ pipeline ─┐
+ *   scan ─▶ decide ─▶ loose ─┬─▶ sources ─▶ pipeline ─┐
  *                            ├─▶ wheels ──▶ verify ───┼─▶ stores ─▶ spec
  *                            └─▶ loose ───▶ pack ─────┘
  *
@@ -32,6 +32,8 @@ struct ps_sync_scan_options {
                                    and in site->path */
     bool no_loose;
     const char *const *exclude; /* Optional: loose files that do not belong */
+    const char *const *include; /* Optional: those that look like keys and
+                                   belong all the same */
     const struct ps_level_options *levels; /* Required */
     const struct ps_cancel *cancel;        /* Optional */
 };
@@ -50,7 +52,8 @@ struct ps_sync_plan {
 /*
  * Look, and decide.  Errors as of ps_environment_scan(), ps_loose_find() and
  * ps_levels_decide(): PS_ENOTFOUND names the critical distributions that are
- * missing.
+ * missing.  PS_EINVALID, unless levels->allow_missing_critical: loose modules
+ * that hide installed ones (loose.refused).
  */
 PS_MUST_USE int ps_sync_scan(struct ps_arena *arena,
                              const struct ps_sync_scan_options *options,

@@ -337,7 +337,7 @@ class Synced(Compared):
 
     def warm(self, env, *more):
         done = self.pkgsync(
-            "warm", "--json", "--no-loose", "--python", env.python, *more
+            "warm", "--json", "--python", env.python, *more
         )
         return {normalize(w["name"]): w for w in json.loads(done.stdout)["wheels"]}
 

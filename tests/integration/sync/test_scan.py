@@ -156,8 +156,26 @@ class Scan(SyncTest):
         self.assertEqual([r["name"] for r in rows], ["helper, tools"])
         self.assertEqual(rows[0]["level"], "build")
         self.assertIn(str(self.work), rows[0]["location"])
+        self.assertIn("one wheel: 3 files, 10 B", rows[0]["reason"])
         self.assertEqual([p for p in self.scan("--no-loose")["packages"]
                           if p["source"]["kind"] == "loose"], [])
+
+    def test_the_files_of_loose_modules_are_listed_on_demand(self):
+        (self.work / "helper.py").write_text("x = 1\n")
+        package = self.work / "tools"
+        package.mkdir()
+        (package / "__init__.py").write_text("")
+        (package / "id_rsa").write_text("secret\n")
+        args = ("scan", "--python", self.venv)
+        self.assertNotIn("LOOSE FILE", self.pkgsync(*args, cwd=self.work).out)
+        result = self.pkgsync(*args, "--verbose", cwd=self.work)
+        listed = result.out[result.out.index("LOOSE FILE"):].splitlines()[1:]
+        self.assertEqual([line.split()[0] for line in listed],
+                         ["helper.py", "tools/__init__.py"])
+        self.assertIn("--include './tools/id_rsa'", result.err)
+        result = self.pkgsync(*args, "-v", "--include", "id_rsa",
+                              cwd=self.work)
+        self.assertIn("tools/id_rsa", result.out)
 
     def test_a_table_for_people(self):
         self.editable("my-editable")

@@ -65,6 +65,20 @@ class Sources(Warm):
         # And a sync has nothing left to build.
         self.assertEqual(set(self.statuses(self.synced()).values()), {"hit"})
 
+    def test_loose_modules_are_not_packed_but_looked_for(self):
+        (self.work / "helper.py").write_text("x = 1\n")
+        self.assertEqual(self.warm().wheels, [])
+        result = self.pkgsync("warm", "--no-loose")
+        self.assertIn("--no-loose", result.err)
+        doc = self.synced()
+        path = doc["spec"]["path"]
+        self.assertEqual(self.warm(path).wheels[0]["status"], "hit")
+        for stored in self.store.glob("wheels/*/*/*"):
+            stored.unlink()
+        result = self.warm(path, status=BUILD)
+        self.assertEqual(result.wheels[0]["status"], "failed")
+        self.assertEqual(result.wheels[0]["error"]["code"], "NOTFOUND")
+
     def test_wheels_are_taken_as_they_are(self):
         wheel = make_wheel(self.tmp / "archives", "my-archive", "2.5")
         (one,) = self.warm(wheel).wheels
