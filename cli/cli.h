@@ -146,5 +146,7 @@ void cli_print_foreign(const char *data, size_t len);
 /* For a terminal: as it is, or, with control bytes, a copy in the arena that
  * has '?' instead. */
 const char *cli_clean(struct cli *cli, const char *text);
+/* The same in place. */
+void cli_make_clean(char *text);
 
 #endif

@@ -1,11 +1,13 @@
 /* Small things that several commands print. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli.h"
 #include "pkgsync/cleanup.h"
 #include "pkgsync/clock.h"
 #include "pkgsync/str.h"
+#include "pkgsync/util.h"
 #include "plan.h"
 
 void cli_print_json(const json_t *doc)
@@ -17,20 +19,7 @@ void cli_print_json(const json_t *doc)
 
 const char *cli_size(struct ps_arena *arena, uint64_t bytes)
 {
-    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
-    uint64_t whole = bytes;
-    uint64_t tenths = 0;
-    size_t unit = 0;
-
-    while (whole >= 1024 && unit < 4) {
-        tenths = whole % 1024 * 10 / 1024;
-        whole /= 1024;
-        unit++;
-    }
-    if (unit == 0)
-        return ps_arena_format(arena, "%llu B", (unsigned long long)whole);
-    return ps_arena_format(arena, "%llu.%llu %s", (unsigned long long)whole,
-                           (unsigned long long)tenths, units[unit]);
+    return ps_arena_size(arena, bytes);
 }
 
 const char *cli_ago(struct ps_arena *arena, uint64_t then_ms)
@@ -76,18 +65,38 @@ void cli_print_foreign(const char *data, size_t len)
     }
 }
 
+/* Control characters: of C0, and of C1, which are two bytes of UTF-8. */
+static size_t control_length(const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+
+    if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+        return 2;
+    return p[0] && (p[0] < 0x20 || p[0] == 0x7f) ? 1 : 0;
+}
+
+void cli_make_clean(char *text)
+{
+    while (*text) {
+        size_t len = control_length(text);
+
+        memset(text, '?', len);
+        text += PS_MAX(len, (size_t)1);
+    }
+}
+
 const char *cli_clean(struct cli *cli, const char *text)
 {
+    const char *p = text;
     char *copy = NULL;
 
-    for (const char *p = text; *p; p++) {
-        if ((unsigned char)*p >= 0x20 && *p != 0x7f)
-            continue;
-        if (!copy)
-            copy = ps_arena_format(&cli->arena, "%s", text);
-        copy[p - text] = '?';
-    }
-    return copy ? copy : text;
+    while (*p && control_length(p) == 0)
+        p++;
+    if (!*p)
+        return text;
+    copy = ps_arena_strdup(&cli->arena, text);
+    cli_make_clean(copy);
+    return copy;
 }
 
 void cli_print_problems(struct cli *cli, const struct ps_problem *problems,

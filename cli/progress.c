@@ -10,8 +10,10 @@
 
 #include "cli.h"
 #include "pkgsync/buf.h"
+#include "pkgsync/cleanup.h"
 #include "pkgsync/clock.h"
 #include "pkgsync/mem.h"
+#include "pkgsync/str.h"
 #include "pkgsync/util.h"
 
 #define TICK_MS 200
@@ -78,6 +80,15 @@ static bool is_dumb(void)
     return term && strcmp(term, "dumb") == 0;
 }
 
+/* Sources are foreign: fit for a terminal; caller frees. */
+static char *shown(const char *source)
+{
+    char *text = ps_url_redact(source);
+
+    cli_make_clean(text);
+    return text;
+}
+
 int progress_start(struct progress *p, const char *const *sources, size_t count,
                    bool quiet, bool verbose, struct ps_error *err)
 {
@@ -95,7 +106,7 @@ int progress_start(struct progress *p, const char *const *sources, size_t count,
     p->finished = 0;
     p->rows = ps_calloc(count, sizeof(*p->rows));
     for (size_t i = 0; i < count; i++)
-        p->rows[i].source = sources[i];
+        p->rows[i].source = shown(sources[i]);
     (void)pthread_mutex_init(&p->lock, NULL);
     if (p->mode == PROGRESS_LIVE &&
         pthread_create(&p->ticker, NULL, ticker_main, p) != 0)
@@ -112,6 +123,8 @@ void progress_stop(struct progress *p)
     }
     (void)pthread_mutex_destroy(&p->lock);
     ps_cancel_release(&p->stop);
+    for (size_t i = 0; i < p->count; i++)
+        free(p->rows[i].source);
     free(p->rows);
     p->rows = NULL;
 }
@@ -127,17 +140,29 @@ static void print_log(const char *data, size_t len)
     }
 }
 
+/* A line of its own, where lines are wanted. */
+static void print_line(const struct progress *p, const char *source,
+                       const char *what)
+{
+    PS_AUTO_FREE char *clean = NULL;
+
+    if (p->mode != PROGRESS_LINES)
+        return;
+    clean = shown(source);
+    (void)fprintf(stderr, "%s: %s\n", clean, what);
+}
+
 static void set_phase(struct progress *p, struct progress_row *r,
                       const char *source, const char *phase)
 {
     if (strcmp(r->phase, phase) == 0)
         return;
     (void)snprintf(r->phase, sizeof(r->phase), "%s", phase);
+    cli_make_clean(r->phase);
     r->since_ms = ps_boot_ms();
     r->done = 0;
     r->total = 0;
-    if (p->mode == PROGRESS_LINES)
-        (void)fprintf(stderr, "%s: %s\n", source, phase);
+    print_line(p, source, r->phase);
 }
 
 void progress_event(const struct ps_event *e, void *user)
@@ -165,9 +190,7 @@ void progress_event(const struct ps_event *e, void *user)
     case PS_EVENT_DONE:
         r->active = false;
         p->finished++;
-        if (p->mode == PROGRESS_LINES)
-            (void)fprintf(stderr, "%s: %s\n", e->source,
-                          ps_wheel_status_name(e->result->status));
+        print_line(p, e->source, ps_wheel_status_name(e->result->status));
         break;
     }
     (void)pthread_mutex_unlock(&p->lock);

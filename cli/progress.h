@@ -15,7 +15,7 @@
 enum progress_mode { PROGRESS_QUIET, PROGRESS_LINES, PROGRESS_LIVE };
 
 struct progress_row {
-    const char *source; /* as named by the person; borrowed */
+    char *source; /* as named, without secrets and controls; owned */
     char phase[32];
     uint64_t since_ms; /* boot clock: when the phase began */
     uint64_t done;
