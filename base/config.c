@@ -177,17 +177,21 @@ static int load_line(struct ps_config *c, struct ps_str line,
 }
 
 /*
- * The file is the person's own: a link to it is followed, and it may be a
- * pipe of the shell's.
+ * The file is the person's own: a link to it is followed, and one that was
+ * asked for may be a pipe of the shell's.  Nobody should wait for another one.
  */
-static int read_file(const char *path, struct ps_buf *text,
+static int read_file(const char *path, bool asked_for, struct ps_buf *text,
                      struct ps_error *err)
 {
-    PS_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    PS_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY |
+                                       (asked_for ? 0 : O_NONBLOCK));
+    struct stat st;
     int rc = 0;
 
-    if (fd < 0)
+    if (fd < 0 || fstat(fd, &st) < 0)
         return ps_fail_errno(err, errno, "open '%s'", path);
+    if (!asked_for && (S_ISFIFO(st.st_mode) || S_ISDIR(st.st_mode)))
+        return ps_fail(err, PS_EINVALID, "'%s' is not a regular file", path);
     rc = ps_read_all(fd, text, err);
     return rc < 0 ? ps_context(err, "read '%s'", path) : PS_OK;
 }
@@ -200,7 +204,7 @@ int ps_config_load_file(struct ps_config *c, const char *path, bool required,
     struct ps_str line;
     bool more = true;
     struct ps_error why = PS_ERROR_INIT;
-    int rc = read_file(path, &text, &why);
+    int rc = read_file(path, required, &text, &why);
 
     if (rc == PS_ENOTFOUND && !required)
         return PS_OK;
