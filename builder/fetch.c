@@ -193,20 +193,39 @@ static int note_files(struct ps_arena *arena, const struct ps_fetch *f,
     return PS_OK;
 }
 
-static bool note_read(struct ps_arena *arena, const struct ps_fetch *f,
-                      const char *path, struct ps_wheel_set *out)
+bool ps_note_read(const char *path, uint64_t keep_s, json_t **out)
 {
     PS_AUTO_BUF struct ps_buf text = PS_BUF_INIT(NOTE_MAX);
-    PS_AUTO_JSON json_t *note = NULL;
     struct ps_error ignored = PS_ERROR_INIT;
     struct stat st;
     uint64_t now_s = ps_now_ms() / 1000;
 
-    if (f->index->keep_s == 0 || stat(path, &st) < 0 ||
-        (uint64_t)st.st_mtim.tv_sec + f->index->keep_s < now_s)
+    if (keep_s == 0 || stat(path, &st) < 0 ||
+        (uint64_t)st.st_mtim.tv_sec + keep_s < now_s)
         return false;
     return ps_read_file_at(AT_FDCWD, path, &text, &ignored) == PS_OK &&
-           ps_json_parse(ps_buf_str(&text), path, &note, &ignored) == PS_OK &&
+           ps_json_parse(ps_buf_str(&text), path, out, &ignored) == PS_OK;
+}
+
+void ps_note_write(const char *path, const json_t *note)
+{
+    PS_AUTO_FREE char *text = ps_json_canonical(note);
+    PS_AUTO_FREE char *dir = ps_strdup(path);
+    struct ps_error ignored = PS_ERROR_INIT;
+
+    *strrchr(dir, '/') = '\0';
+    if (ps_mkdirs(dir, 0700, &ignored) == PS_OK)
+        (void)!ps_write_file_at(AT_FDCWD, path, text, strlen(text), 0600,
+                                &ignored);
+}
+
+static bool note_read(struct ps_arena *arena, const struct ps_fetch *f,
+                      const char *path, struct ps_wheel_set *out)
+{
+    PS_AUTO_JSON json_t *note = NULL;
+    struct ps_error ignored = PS_ERROR_INIT;
+
+    return ps_note_read(path, f->index->keep_s, &note) &&
            note_files(arena, f, note, out, &ignored) == PS_OK;
 }
 
@@ -214,15 +233,8 @@ static void note_write(const char *path, const struct ps_wheel_set *set)
 {
     PS_AUTO_JSON json_t *note =
         json_pack("{s:o}", "files", ps_wheel_set_json(set));
-    PS_AUTO_FREE char *text = ps_json_canonical(note);
-    PS_AUTO_FREE char *dir = ps_strdup(path);
-    struct ps_error ignored = PS_ERROR_INIT;
 
-    *strrchr(dir, '/') = '\0';
-    /* Not being able to keep it costs time, nothing else. */
-    if (ps_mkdirs(dir, 0700, &ignored) == PS_OK)
-        (void)!ps_write_file_at(AT_FDCWD, path, text, strlen(text), 0600,
-                                &ignored);
+    ps_note_write(path, note);
 }
 
 static int fetch_now(struct ps_arena *arena, const struct ps_fetch *f,

@@ -146,16 +146,14 @@ static int read_line(struct ps_arena *arena, struct ps_str line,
                   : PS_OK;
 }
 
-int ps_fetch_find(struct ps_arena *arena, const struct ps_fetch *f,
-                  bool wheels_only, struct ps_found_file *out,
-                  struct ps_error *err)
+static int find_now(struct ps_arena *arena, const struct ps_fetch *f,
+                    bool wheels_only, struct ps_found_file *out,
+                    struct ps_error *err)
 {
     PS_AUTO_BUF struct ps_buf answer = PS_BUF_INIT(ANSWER_MAX);
     struct ps_str rest;
     int rc = PS_OK;
 
-    if (!f->requirements[0])
-        return PS_OK;
     rc = ask(arena, f, wheels_only, &answer, err);
     rest = ps_buf_str(&answer);
     for (size_t i = 0; rc == PS_OK && f->requirements[i]; i++) {
@@ -166,5 +164,91 @@ int ps_fetch_find(struct ps_arena *arena, const struct ps_fetch *f,
         (void)ps_str_cut(&rest, '\n', &line);
         rc = read_line(arena, line, &out[i], err);
     }
+    return rc;
+}
+
+/* ---- what is kept ---- */
+
+/* Only wheels: who asks for those wants the files of an index as it was, and
+ * who builds wants to see an sdist that has just been uploaded. */
+static char *note_path(const struct ps_fetch *f)
+{
+    PS_AUTO_JSON json_t *id = json_pack(
+        "{s:o, s:o, s:o, s:o}", "find", ps_json_from_strings(f->requirements),
+        "index", ps_index_identity(f->index), "python",
+        ps_python_identity(f->python), "options",
+        f->options ? ps_json_from_strings(f->options) : json_null());
+    struct ps_sha256 digest = ps_json_digest(id);
+    char hex[PS_SHA256_HEX_SIZE];
+
+    ps_sha256_hex(&digest, hex);
+    return ps_format("%s/resolved/%s.json", f->cache_dir, hex);
+}
+
+static json_t *found_json(const struct ps_found_file *found)
+{
+    char hex[PS_SHA256_HEX_SIZE];
+
+    if (!found->name)
+        return json_null();
+    ps_sha256_hex(&found->sha256, hex);
+    return json_pack(
+        "{s:o, s:o, s:b, s:o}", "filename", ps_json_string(found->name), "url",
+        ps_json_string(found->url), "wheel", found->is_wheel, "sha256",
+        found->has_sha256 ? json_string(hex) : json_null());
+}
+
+/* Also that there is nothing: it is asked for again when the note is old.  An
+ * index that did not answer may do so at once. */
+static void note_write(const char *path, const struct ps_found_file *found,
+                       size_t count)
+{
+    PS_AUTO_JSON json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++) {
+        if (found[i].code)
+            return;
+        json_array_append_new(list, found_json(&found[i]));
+    }
+    ps_note_write(path, list);
+}
+
+static bool note_read(struct ps_arena *arena, const struct ps_fetch *f,
+                      const char *path, size_t count, struct ps_found_file *out)
+{
+    PS_AUTO_JSON json_t *list = NULL;
+    struct ps_error none = PS_ERROR_INIT;
+
+    if (!ps_note_read(path, f->index->keep_s, &list) ||
+        json_array_size(list) != count)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        PS_AUTO_FREE char *text = ps_json_canonical(json_array_get(list, i));
+
+        if (read_line(arena, ps_str_from(text), &out[i], &none) < 0)
+            return false;
+    }
+    return true;
+}
+
+int ps_fetch_find(struct ps_arena *arena, const struct ps_fetch *f,
+                  bool wheels_only, struct ps_found_file *out,
+                  struct ps_error *err)
+{
+    PS_AUTO_FREE char *note = NULL;
+    size_t count = 0;
+    int rc = PS_OK;
+
+    while (f->requirements[count])
+        count++;
+    if (count == 0)
+        return PS_OK;
+    if (wheels_only && !f->hashes)
+        note = note_path(f);
+    if (note && note_read(arena, f, note, count, out))
+        return PS_OK;
+    rc = find_now(arena, f, wheels_only, out, err);
+    if (rc == PS_OK && note)
+        note_write(note, out, count);
     return rc;
 }

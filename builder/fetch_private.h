@@ -28,6 +28,11 @@ const char **ps_pip_environment(struct ps_arena *arena,
                                 const struct ps_index *index,
                                 const char *further);
 
+/* A document of the cache that is believed for keep_s seconds; false: there is
+ * none, or it is too old.  Not being able to keep one costs time only. */
+bool ps_note_read(const char *path, uint64_t keep_s, json_t **out);
+void ps_note_write(const char *path, const json_t *note);
+
 /* Run pip into the empty directory `dest`. */
 PS_MUST_USE int ps_pip_download(struct ps_arena *arena,
                                 const struct ps_fetch *f, const char *dest,

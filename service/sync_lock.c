@@ -16,6 +16,9 @@ static int take_file(struct ps_arena *arena, const struct ps_spec_package *p,
 {
     struct ps_spec_wheel *file = NULL;
 
+    if (found->code)
+        return ps_fail(err, found->code, "ask for '%s': the index %s",
+                       p->requirement, found->why);
     if (!found->name)
         return ps_fail(err, PS_ENOTFOUND,
                        "the index has no wheel of '%s' for this interpreter",
