@@ -19,6 +19,16 @@ PS_MUST_USE int cli_index(struct cli *cli, const char *cwd,
                           const struct ps_python *python, struct ps_index *out,
                           struct ps_error *err);
 
+/* What pip's variables and files say beside: for a spec, which is read where
+ * they are not, and for what an environment's own pip.conf says. */
+void cli_add_pip_settings(struct cli *cli, const char *cwd,
+                          const struct ps_python *python,
+                          struct ps_index *index);
+
+/* Relative directories as absolute ones: pip runs elsewhere. */
+const char *const *cli_absolute_links(struct cli *cli, const char *const *links,
+                                      const char *cwd);
+
 /* Read the settings, ask the interpreter. */
 PS_MUST_USE int cli_pipeline_fill(struct cli *cli, const char *cwd,
                                   struct cli_pipeline *out,

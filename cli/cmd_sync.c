@@ -179,23 +179,6 @@ static int check_place(const char *path, struct ps_error *err)
     return PS_OK;
 }
 
-static const char *set_env(const char *name)
-{
-    const char *value = getenv(name);
-
-    return value && value[0] ? value : NULL;
-}
-
-/* Workers do not have this person's variables: the spec tells them. */
-static struct ps_index shown_index(const struct ps_index *index)
-{
-    struct ps_index shown = *index;
-
-    if (!shown.index_url)
-        shown.index_url = set_env("PIP_INDEX_URL");
-    return shown;
-}
-
 static int run_sync(struct cli *cli, struct cli_pipeline *p,
                     struct ps_sync_options *o, struct ps_sync_result *result,
                     struct ps_error *err)
@@ -256,12 +239,10 @@ int cmd_sync(struct cli *cli, struct ps_error *err)
     PS_AUTO_FREE char *cwd = getcwd(NULL, 0);
     struct cli_pipeline pipeline;
     struct ps_sync_plan plan = { .problem_count = 0 };
-    struct ps_index shown;
     struct ps_sync_result result = { .wheels = NULL };
     struct ps_sync_options options = {
         .pipeline = &pipeline.options,
         .plan = &plan,
-        .index = &shown,
         .match_exact = strcmp(cli_text(cli, "match"), "exact") == 0,
         .allow_failed = cli_list(cli, "allow-failed"),
         .output_dir = output_dir(cli, cwd),
@@ -286,7 +267,7 @@ int cmd_sync(struct cli *cli, struct ps_error *err)
         return rc;
     if (!cli_flag(cli, "json"))
         print_warnings(cli, &plan);
-    shown = shown_index(&pipeline.index);
+    cli_add_pip_settings(cli, cwd, &pipeline.python, &pipeline.index);
     options.item_count = ps_sync_items(&cli->arena, &plan, &items, &index);
     options.items = items;
     options.item_index = index;

@@ -24,8 +24,38 @@
 
 /* ---- what is wanted ---- */
 
-static int collect_environment(struct cli *cli, const struct cli_pipeline *p,
-                               struct ps_warm *out, struct ps_error *err)
+/* What no cluster can get is one failure among the others. */
+static void add_refused(struct cli *cli, const struct ps_sync_plan *plan,
+                        const struct ps_decision *d, struct ps_warm *out)
+{
+    struct ps_wheel_result *r = &out->failures[out->failure_count++];
+    const char *why = d->reason;
+
+    for (size_t i = 0; i < plan->problem_count; i++) {
+        const struct ps_problem *p = &plan->problems[i];
+
+        if (p->serious && p->path && d->dist->location &&
+            strcmp(p->path, d->dist->location) == 0)
+            why = p->message;
+    }
+    *r = (struct ps_wheel_result){
+        .source = d->name,
+        .name = d->name,
+        .status = PS_WHEEL_FAILED,
+        .phase = "scan",
+    };
+    (void)ps_fail(&r->error, PS_EUNSUPPORTED, "%s", cli_clean(cli, why));
+}
+
+static bool is_refused(const struct ps_decision *d)
+{
+    return d->level == PS_LEVEL_EXACT && d->dist && !d->requirement &&
+           !d->build;
+}
+
+static int collect_environment(struct cli *cli, const char *cwd,
+                               struct cli_pipeline *p, struct ps_warm *out,
+                               struct ps_error *err)
 {
     struct ps_sync_plan *plan = ps_arena_alloc(&cli->arena, 1, sizeof(*plan));
     int rc = cli_plan(cli, &p->python, true, plan, err);
@@ -33,14 +63,22 @@ static int collect_environment(struct cli *cli, const struct cli_pipeline *p,
     if (rc < 0)
         return rc;
     cli_print_problems(cli, plan->problems, plan->problem_count);
+    cli_add_pip_settings(cli, cwd, &p->python, &p->index);
     *out = (struct ps_warm){ .index = p->index };
+    out->failures = ps_arena_alloc(&cli->arena, plan->decisions.count + 1,
+                                   sizeof(*out->failures));
     out->count = ps_sync_items(&cli->arena, plan, &out->items, NULL);
-    for (size_t i = 0; i < plan->decisions.count; i++)
-        out->ready += plan->decisions.items[i].requirement != NULL;
+    for (size_t i = 0; i < plan->decisions.count; i++) {
+        const struct ps_decision *d = &plan->decisions.items[i];
+
+        out->ready += d->requirement != NULL;
+        if (is_refused(d))
+            add_refused(cli, plan, d, out);
+    }
     return PS_OK;
 }
 
-static int collect(struct cli *cli, const struct cli_pipeline *p,
+static int collect(struct cli *cli, const char *cwd, struct cli_pipeline *p,
                    struct ps_warm *out, struct ps_error *err)
 {
     PS_CLEANUP(cli_cleanup_locations) struct ps_locations *locations = NULL;
@@ -54,7 +92,7 @@ static int collect(struct cli *cli, const struct cli_pipeline *p,
     int rc = PS_OK;
 
     if (cli->arg_count == 0 && !options.files[0])
-        return collect_environment(cli, p, out, err);
+        return collect_environment(cli, cwd, p, out, err);
     rc = cli_locations(cli, &locations, err);
     if (rc == PS_OK)
         rc = ps_site_of(&cli->arena, &p->python, NULL, &site, err);
@@ -131,11 +169,16 @@ static void add_row(struct cli *cli, struct ps_buf *out,
 static int append(const char *path, const struct ps_buf *text,
                   struct ps_error *err)
 {
-    PS_AUTO_FD int fd =
-        open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    /* O_NONBLOCK: a FIFO that nobody reads must not hang us. */
+    PS_AUTO_FD int fd = open(
+        path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
+    struct stat st;
 
-    if (fd < 0)
+    if (fd < 0 || fstat(fd, &st) < 0)
         return ps_fail_errno(err, errno, "open GITHUB_STEP_SUMMARY '%s'", path);
+    if (!S_ISREG(st.st_mode))
+        return ps_fail(err, PS_EINVALID,
+                       "GITHUB_STEP_SUMMARY '%s' is not a regular file", path);
     return ps_write_all(fd, text->data, text->len, err);
 }
 
@@ -230,7 +273,7 @@ int cmd_warm(struct cli *cli, struct ps_error *err)
     if (rc == PS_OK)
         rc = cli_pipeline_open(cli, &pipeline, err);
     if (rc == PS_OK)
-        rc = collect(cli, &pipeline, &wanted, err);
+        rc = collect(cli, cwd, &pipeline, &wanted, err);
     if (rc < 0)
         return rc;
     pipeline.options.index = &wanted.index;

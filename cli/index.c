@@ -42,9 +42,8 @@ static const char *const *split_words(struct cli *cli, const char *text)
     return list;
 }
 
-/* Relative directories as absolute ones: pip runs elsewhere. */
-static const char *const *
-absolute_links(struct cli *cli, const char *const *links, const char *cwd)
+const char *const *cli_absolute_links(struct cli *cli, const char *const *links,
+                                      const char *cwd)
 {
     size_t count = 0;
     const char **list = NULL;
@@ -146,7 +145,7 @@ static struct ps_index index_settings(struct cli *cli, const char *cwd)
         index.find_links = split_words(cli, getenv("UV_FIND_LINKS"));
     if (is_set("UV_NO_INDEX"))
         index.no_index = true;
-    index.find_links = absolute_links(cli, index.find_links, cwd);
+    index.find_links = cli_absolute_links(cli, index.find_links, cwd);
     return index;
 }
 
