@@ -59,6 +59,11 @@ PS_MUST_USE int ps_sync_write(struct ps_arena *arena, const char *dir,
                               const char *const **written,
                               struct ps_error *err);
 
+/* Remove a file that ps_sync_write() wrote and nobody else: it begins with the
+ * comment of a spec's files.  Any other one stays; *removed tells. */
+PS_MUST_USE int ps_sync_remove(const char *path, bool *removed,
+                               struct ps_error *err);
+
 /* pylock.toml of an exact spec; asks the index.  Caller frees *out. */
 PS_MUST_USE int ps_sync_lock(struct ps_arena *arena,
                              const struct ps_pipeline_options *o,

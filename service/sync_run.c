@@ -90,6 +90,36 @@ static void check_allowed(struct sync *s)
 
 /* ---- after ---- */
 
+static bool is_critical(const char *name)
+{
+    const json_t *part = json_object_get(ps_levels_rules(), "critical");
+    const json_t *names = json_object_get(part, "names");
+
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *one = json_string_value(json_array_get(names, i));
+
+        if (one && ps_name_equal(ps_str_from(one), ps_str_from(name)))
+            return true;
+    }
+    return false;
+}
+
+/* As --ignore says it. */
+static void warn_critical(struct sync *s, const char *name)
+{
+    const json_t *part = json_object_get(ps_levels_rules(), "critical");
+
+    if (!is_critical(name))
+        return;
+    ps_problem_add(s->arena, &s->problems,
+                   (struct ps_problem){
+                       .path = name,
+                       .message = ps_arena_format(
+                           s->arena, "critical, and left to the cluster: %s",
+                           ps_json_string_or(part, "reason", "")),
+                       .serious = true });
+}
+
 static void leave_out(struct sync *s, size_t item)
 {
     const struct ps_wheel_result *r = &s->out->wheels[item];
@@ -108,6 +138,7 @@ static void leave_out(struct sync *s, size_t item)
                              .serious = true });
     if (d == SIZE_MAX)
         return;
+    warn_critical(s, name);
     s->decisions[d].level = PS_LEVEL_IGNORED;
     s->decisions[d].build = NULL;
     s->decisions[d].requirement = NULL;
@@ -325,10 +356,40 @@ static const char *make_lock(struct sync *s)
     if (s->o->match_exact && !text)
         ps_problem_add(
             s->arena, &s->problems,
-            (struct ps_problem){ .path = "pylock.toml",
-                                 .message = ps_arena_format(
-                                     s->arena, "not written: %s", err.text) });
+            (struct ps_problem){
+                .path = "pylock.toml",
+                .message = ps_arena_format(
+                    s->arena,
+                    "not written, so this environment has no lock: %s (what "
+                    "was asked is asked again with --refresh)",
+                    err.text),
+                .serious = true });
     return text;
+}
+
+/* What another environment left there would be taken for this one's. */
+static void remove_stale(struct sync *s, const char *name)
+{
+    const char *path =
+        ps_arena_format(s->arena, "%s/%s", s->o->output_dir, name);
+    struct ps_error err = PS_ERROR_INIT;
+    bool removed = false;
+    int rc = ps_sync_remove(path, &removed, &err);
+
+    if (rc == PS_OK && !removed)
+        return;
+    ps_problem_add(
+        s->arena, &s->problems,
+        (struct ps_problem){
+            .path = path,
+            .message = rc < 0 ? ps_arena_format(
+                                    s->arena,
+                                    "it is of another environment, and is not "
+                                    "removed: %s",
+                                    err.text)
+                              : "removed: it was written for another "
+                                "environment, and this one has none",
+            .serious = rc < 0 });
 }
 
 static int write_files(struct sync *s, struct ps_error *err)
@@ -356,8 +417,13 @@ static int write_files(struct sync *s, struct ps_error *err)
     /* Who has a presigned URL needs no other right. */
     files[1].text = s->out->requirements;
     files[1].is_secret = s->o->presign_s > 0;
-    return ps_sync_write(s->arena, s->o->output_dir, files, count,
-                         &s->out->files, err);
+    rc = ps_sync_write(s->arena, s->o->output_dir, files, count, &s->out->files,
+                       err);
+    for (size_t i = 0; rc == PS_OK && i < count; i++) {
+        if (!files[i].text)
+            remove_stale(s, files[i].name);
+    }
+    return rc;
 }
 
 int ps_sync_run(struct ps_arena *arena, const struct ps_sync_options *options,
