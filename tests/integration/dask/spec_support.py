@@ -11,13 +11,14 @@ import sysconfig
 import zipfile
 
 
-def make_wheel(directory, name, version, files):
+def make_wheel(directory, name, version, files, requires=()):
     """A wheel with these files; its path."""
     stem = "%s-%s" % (name.replace("-", "_"), version)
     info = stem + ".dist-info/"
     content = dict(files)
     content[info + "METADATA"] = (
         "Metadata-Version: 2.1\nName: %s\nVersion: %s\n" % (name, version)
+        + "".join("Requires-Dist: %s\n" % each for each in requires)
     )
     content[info + "WHEEL"] = (
         "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\n"

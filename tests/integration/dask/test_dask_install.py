@@ -382,6 +382,31 @@ class WayBack(Case):
             self.assertEqual(self.bring(self.python, payload)["method"], "pip")
             self.assertTrue((self.site / name).exists())
 
+    def test_what_only_the_cluster_has_brings_what_it_requires_or_nothing(self):
+        spec.make_wheel(self.links, "plain", "1.2", {"plain.py": ""})
+        spec.make_wheel(self.links, "plain", "1.9", {"plain.py": ""})
+        spec.make_wheel(self.links, "needed", "3.0", {"needed/x.py": ""})
+        spec.make_wheel(self.links, "tool", "1.0", {"tool.py": ""},
+                        requires=["needed>=2", "plain"])
+        extra = spec.index_package("tool", "1.0", "tool>=1")
+        extra["source"]["kind"] = "extra"
+        packages = [spec.index_package("plain", "1.2", "plain==1.2"), extra]
+        payload = spec.make_payload(packages, [self.links])
+        for name in ("needed", "tool"):  # the last fails in the middle
+            (self.site / (name + ".py")).mkdir()
+            (self.site / (name + ".py") / "kept").write_text("kept")
+        before = self.tree(self.python)
+        error = self.fails(self.python, payload)
+        self.assertIn("the environment is as it was", error["message"])
+        self.assertEqual(self.tree(self.python), before)
+        shutil.rmtree(self.site / "tool.py")
+        self.bring(self.python, payload)
+        self.assertEqual(
+            sorted(path.name for path in self.site.glob("[nt]*.dist-info")),
+            ["needed-3.0.dist-info", "tool-1.0.dist-info"])
+        self.assertTrue((self.site / "plain-1.2.dist-info").exists())
+        self.assertEqual(self.bring(self.python, payload)["method"], "none")
+
     def test_direct_url_names_the_wheel_where_it_stays(self):
         package = self.package(1)
         self.bring(self.python, spec.make_payload([package]))
