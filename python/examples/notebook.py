@@ -7,7 +7,9 @@ that lies beside this "notebook", and forty packages of the index; the workers
 get an interpreter with nothing at all.  Then a function that needs all of it
 runs on them, the editable package is edited, and it runs again.
 
-Needs the program pkgsync (PKGSYNC_PROGRAM), uv in PATH, and an index.
+Needs this package, from a checkout (`pip install './python[dask]'`: the name on
+the public index belongs to another project), the program pkgsync
+(PKGSYNC_PROGRAM), uv in PATH, and an index.
 """
 
 from __future__ import annotations
