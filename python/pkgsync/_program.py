@@ -18,6 +18,7 @@ from ._environment import Payload, identity, installed
 from ._errors import LOG_TAIL, PackageSyncError
 from ._versions import normal
 
+SAID = "pkgsync sync: "  # how its own messages begin
 CARRY_LIMIT = 64 * 1024 * 1024
 Progress = Callable[[str], None]
 
@@ -60,8 +61,9 @@ def _run(
     progress: Progress,
 ) -> tuple[int, str, list[str]]:
     """Status, standard output, and the lines of standard error, which are
-    handed on as they come."""
+    handed on as they come; but not what the error says that will be raised."""
     lines: list[str] = []
+    held: list[str] = []
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -78,7 +80,10 @@ def _run(
         def follow() -> None:
             for line in stderr:
                 lines.append(line.rstrip("\n"))
-                progress(lines[-1])
+                if line.startswith(SAID) or (held and line.startswith("  ")):
+                    held.append(lines[-1])
+                else:
+                    progress(lines[-1])
 
         thread = threading.Thread(target=follow, name="pkgsync", daemon=True)
         thread.start()
@@ -88,6 +93,8 @@ def _run(
             process.terminate()  # it ends its builds and cleans up
             raise
         thread.join()
+    for line in held if process.returncode == 0 else ():
+        progress(line)
     return process.returncode, out, lines
 
 
@@ -134,15 +141,21 @@ def _failure(status: int, document: Any, lines: list[str]) -> PackageSyncError:
     first = failed[0]
     error = first["error"]
     names = [str(wheel.get("name") or _named(wheel)) for wheel in failed]
-    text = "%s: %s: %s" % (names[0], error.get("phase"), error.get("message"))
-    if names[1:]:
-        text += " (%s failed as well)" % ", ".join(names[1:])
+    texts = [
+        "%s: %s: %s" % (name, wheel["error"].get("phase"), wheel["error"]["message"])
+        for name, wheel in zip(names, failed)
+    ]
+    text = "\n  also ".join(texts)
+    place = str(error.get("log") or "")
+    if place and first.get("job"):
+        place += " (pkgsync logs %s)" % first["job"]
     return PackageSyncError(
         text,
         package=names[0],
         phase=error.get("phase"),
         cause=error.get("cause") or error.get("message"),
         log=_log_tail(error.get("log")) or "\n".join(lines)[-LOG_TAIL:],
+        log_place=place or None,
     )
 
 

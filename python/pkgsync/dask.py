@@ -80,6 +80,9 @@ class PackageSync(SchedulerPlugin):  # type: ignore[misc]
     progress
         Called with each line that the program prints about its progress; else
         they go to standard error.
+    loose
+        False: modules that lie in the working directory or `PYTHONPATH` are left
+        out.
     allow_sdist
         True: workers build packages of the index that have no wheel, outside
         any sandbox; else such a package is an error.
@@ -115,6 +118,7 @@ class PackageSync(SchedulerPlugin):  # type: ignore[misc]
         cwd: str | os.PathLike[str] | None = None,
         carry_limit: int = CARRY_LIMIT,
         progress: Progress | None = None,
+        loose: bool = True,
         allow_sdist: bool = False,
         use_program: bool = True,
     ) -> None:
@@ -124,6 +128,8 @@ class PackageSync(SchedulerPlugin):  # type: ignore[misc]
                 command += [option, value]
         if presign:
             command += ["--presign", str(presign)]
+        if not loose:
+            command += ["--no-loose"]
         for option, values in (
             ("--only", only),
             ("--ignore", [OURSELVES, *_listed(ignore)]),
