@@ -212,6 +212,11 @@ static int install(struct cli *cli, struct ps_locations *locations,
     if (rc == PS_OK)
         rc = ps_install(&cli->arena, &options, &result, err);
     end_line(&watcher);
+    if (rc == PS_OK && options.dry_run &&
+        ps_install_is_interrupted(&e.site, &cli->dirs))
+        (void)fprintf(stderr, "pkgsync: the last install of this environment "
+                              "was interrupted; the next one puts back what "
+                              "it left, and may then have more to do\n");
     return rc < 0 ? rc : report(cli, &result);
 }
 

@@ -250,6 +250,18 @@ static int bring_up(struct ps_install *in, struct ps_install_result *out,
     return conclude(in, out, err);
 }
 
+/* What would be refused before anything is fetched. */
+static int foresee(struct ps_install *in, struct ps_error *err)
+{
+    int rc = ps_install_check_writable(in, err);
+
+    if (rc == PS_OK)
+        rc = ps_install_find_installer(in, err);
+    if (rc == PS_OK)
+        rc = ps_install_check_wheels(in, err);
+    return rc;
+}
+
 static int install(struct ps_install *in, struct ps_install_result *out,
                    struct ps_error *err)
 {
@@ -262,6 +274,8 @@ static int install(struct ps_install *in, struct ps_install_result *out,
     if (rc == PS_OK && !in->o->dry_run &&
         (in->count > 0 || ps_install_has_journal(in->control)))
         rc = bring_up(in, out, err);
+    if (rc == PS_OK && in->o->dry_run && in->count > 0)
+        rc = foresee(in, err);
     if (rc < 0)
         return rc;
     if (!out->installer)

@@ -130,6 +130,20 @@ static int back_up_files(const struct ps_install *in, const json_t *journal,
     return rc;
 }
 
+/* What makes an environment one, and what we keep in it, is no package's. */
+static int check_refused(const json_t *journal, struct ps_error *err)
+{
+    PS_AUTO_FREE char *path = ps_install_path_of(
+        json_array_get(json_object_get(journal, "refused"), 0));
+
+    if (!path)
+        return PS_OK;
+    return ps_fail(err, PS_EINVALID,
+                   "one of the wheels would write '%s', which belongs to the "
+                   "environment itself; nothing was installed",
+                   path);
+}
+
 static int set_aside(const json_t *journal, struct ps_error *err)
 {
     size_t i = 0;
@@ -157,6 +171,8 @@ int ps_install_backup(struct ps_install *in, struct ps_error *err)
 
     ps_install_drop_backup(in->control);
     rc = ask_paths(in, &journal, err);
+    if (rc == PS_OK)
+        rc = check_refused(journal, err);
     if (rc == PS_OK)
         rc = back_up_files(in, journal, err);
     if (rc == PS_OK) {

@@ -249,6 +249,28 @@ static int fetch_into(struct worker *me, const struct ps_spec_wheel *w,
     return rc;
 }
 
+/* As strictly as before it was published: an installer is not as careful with
+ * what it unpacks. */
+static int verify(const char *dir, const struct ps_spec_wheel *w,
+                  struct ps_error *err)
+{
+    PS_AUTO_ARENA struct ps_arena arena = PS_ARENA_INIT;
+    PS_AUTO_FD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct ps_wheel_info info;
+    int rc = PS_OK;
+
+    if (fd < 0)
+        return ps_fail_errno(err, errno, "open '%s'", dir);
+    rc = ps_wheel_verify(&arena, fd, w->file_name, NULL, &info, err);
+    if (rc == PS_OK)
+        return PS_OK;
+    (void)unlinkat(fd, w->file_name, 0);
+    return ps_context(err,
+                      "'%s' is as the spec names it, and no good wheel; "
+                      "nothing was installed",
+                      w->file_name);
+}
+
 static int fetch_one(struct worker *me, struct ps_target *t,
                      struct ps_error *err)
 {
@@ -274,6 +296,9 @@ static int fetch_one(struct worker *me, struct ps_target *t,
         if (rc < 0)
             return rc;
     }
+    rc = verify(dir, w, err);
+    if (rc < 0)
+        return rc;
     /* In use: not among what was not used for long. */
     (void)utimensat(AT_FDCWD, dir, NULL, 0);
     (void)pthread_mutex_lock(&me->f->lock);

@@ -24,6 +24,7 @@
 #define LIMIT_MS ((uint64_t)60 * 60 * 1000)
 #define TAIL_MAX ((size_t)16384)
 #define WORDS_MAX ((size_t)500)
+#define NO_SPACE "No space left on device"
 
 /* The last that was printed. */
 struct tail {
@@ -58,7 +59,14 @@ static bool is_error_line(struct ps_str line)
     return ps_str_starts(line, "ERROR:") || ps_str_starts(line, "error:") ||
            ps_str_starts(line, "cause:") || ps_str_starts(line, "Caused by:") ||
            ps_str_starts(line, "OSError:") ||
-           ps_str_starts(line, "PermissionError:");
+           ps_str_starts(line, "PermissionError:") ||
+           memmem(line.data, line.len, NO_SPACE, strlen(NO_SPACE)) != NULL;
+}
+
+/* The end of a long line has the cause. */
+static struct ps_str end_of(struct ps_str line, size_t max)
+{
+    return line.len > max ? ps_str_skip(line, line.len - max) : line;
 }
 
 /* The lines that say what went wrong, or the last one; caller frees. */
@@ -74,9 +82,9 @@ static char *last_words(const struct tail *t)
         line = ps_str_trim(line);
         if (line.len > 0)
             last = line;
-        if (is_error_line(line) && line.len + words.len + 2 < WORDS_MAX)
+        if (is_error_line(line) && words.len + 2 < WORDS_MAX / 2)
             ps_buf_addf(&words, "%s%.*s", words.len > 0 ? "; " : "",
-                        PS_STR_FMT(line));
+                        PS_STR_FMT(end_of(line, WORDS_MAX / 2)));
     }
     if (words.len == 0)
         ps_buf_addf(&words, "%.*s", PS_STR_FMT(ps_str_first(last, 400)));
@@ -248,7 +256,7 @@ static int run(struct ps_install *in, const char *what, const char **argv,
     if (result.exit_status == 0 && result.term_signal == 0)
         return PS_OK;
     words = last_words(tail);
-    if (strstr(words, "No space left on device"))
+    if (strstr(words, NO_SPACE))
         return ps_fail(err, PS_ENOSPACE, "%s: %s", what, words);
     if (result.term_signal)
         return ps_fail(err, PS_EIO, "%s was ended by signal %d%s%s", what,

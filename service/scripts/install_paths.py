@@ -11,6 +11,7 @@ standard input and prints
   shared    which of "old" a package that stays has as well, by number
   stashes   what pip would make of "old" before it removes it
   sites     where packages are
+  refused   paths that no wheel may write
   packages  of each: {"name", "paths", "old": {info: hash of its RECORD},
             "info", "rows": {path: hash}} of its wheel
 
@@ -300,6 +301,14 @@ def paths_of(package, aside):
             yield from walk(path)
 
 
+def is_refused(path):
+    """What makes an environment one, and what pkgsync keeps in it."""
+    prefix = os.path.realpath(sys.prefix)
+    return (path in (os.path.join(prefix, "pyvenv.cfg"),
+                     os.path.join(prefix, ".pkgsync.json"))
+            or path.startswith(os.path.join(prefix, ".pkgsync") + os.sep))
+
+
 def main():
     text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     asked = json.loads(text)["packages"]
@@ -337,6 +346,7 @@ def main():
         "shared": [i for i, p in enumerate(sorted(old)) if p in shared],
         "stashes": [shown(p) for p in stashes(old)],
         "sites": [shown(p) for p in SITES],
+        "refused": [shown(p) for p in (*new, *old) if is_refused(p)],
         "packages": packages}))
 
 

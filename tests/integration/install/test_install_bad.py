@@ -32,6 +32,34 @@ class Specs(s.InstallTest):
         doc["digest"] = s.hash_of(s.canonical(doc))
         return self.write(doc)
 
+    def test_a_dry_run_foresees_what_would_be_refused(self):
+        venv = self.venv()
+        self.refuses(s.UNSUPPORTED, venv, "--dry-run", self.spec(s.built(
+            self.wheel("demo", "1.0", tag="cp27-cp27m-win32"))),
+            says="cannot be installed into Python")
+        spec = self.spec(s.built(self.wheel("demo", "1.0")))
+        result = self.pkgsync(*self.arguments(self.base(), "--dry-run", spec))
+        self.assertEqual(result.status, s.DENIED, str(result))
+        self.assertIn("PEP 668", result.err)
+        (venv / ".pkgsync").mkdir()
+        (venv / ".pkgsync/journal.json").write_text("{}")
+        result = self.pkgsync(*self.arguments(venv, "--dry-run", spec))
+        self.assertEqual(result.status, 0, str(result))
+        self.assertIn("was interrupted", result.err)
+        self.assertTrue((venv / ".pkgsync/journal.json").exists())
+
+    def test_a_full_disk_is_said_wherever_the_installer_says_it(self):
+        venv = self.venv()
+        self.program("uv", """
+            import sys
+            print("error: failed to install: demo-1.0", file=sys.stderr)
+            print("  Caused by: failed to copy " + "x" * 900 +
+                  ": No space left on device (os error 28)", file=sys.stderr)
+            sys.exit(2)
+        """)
+        self.refuses(s.NOSPACE, venv, self.spec(s.built(
+            self.wheel("demo", "1.0"))), says="No space left on device")
+
     def test_keys_in_a_location_are_not_shown(self):
         venv = self.venv()
         for location in ("s3://AK:hunter2@bucket/x.json",
@@ -255,6 +283,29 @@ class Wheels(s.InstallTest):
         self.refuses_wheel(s.DENIED, s.built(
             self.path, "%s/%s" % (url, self.path.name)))
 
+    def rebuilt(self, change):
+        """The wheel with other members, named rightly by the spec."""
+        with s.zipfile.ZipFile(self.path) as old:
+            members = {n: old.read(n) for n in old.namelist()}
+        change(members)
+        with s.zipfile.ZipFile(self.path, "w") as new:
+            for name, data in members.items():
+                new.writestr(s.zipfile.ZipInfo(name), data)
+        return s.built(self.path)
+
+    def test_a_wheel_that_is_no_good_is_not_unpacked(self):
+        self.refuses_wheel(s.INTEGRITY, self.rebuilt(
+            lambda m: m.update({"demo.py": b"changed"})), says="demo.py")
+        self.refuses_wheel(s.INVALID, self.rebuilt(
+            lambda m: m.update({"../../../x.py": b""})), says="no good wheel")
+
+    def test_a_wheel_that_would_change_what_the_environment_is(self):
+        for name in ("pyvenv.cfg", ".pkgsync.json", ".pkgsync/lock"):
+            wheel = self.wheel("evil", "1.0", files={
+                "evil-1.0.data/data/" + name: "home = /tmp\n"})
+            self.refuses(s.INVALID, self.env_dir, self.spec(s.built(wheel)),
+                         says=[name, "belongs to the environment"])
+
     def test_a_redirect_on_the_same_server_is_followed(self):
         def change(handler):
             if handler.path.startswith("/moved/"):
@@ -332,7 +383,7 @@ class Wheels(s.InstallTest):
 
     def test_a_wheel_that_no_installer_takes(self):
         self.path.write_bytes(b"this is no zip")
-        self.refuses(s.IO, self.env_dir, self.spec(
+        self.refuses(s.INVALID, self.env_dir, self.spec(
             s.built(self.path), s.built(self.other)), says="demo")
 
     def test_an_index_package_that_is_not_there(self):
