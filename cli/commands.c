@@ -31,7 +31,12 @@ const struct cmd cmds[] = {
       "distribution, which it would overwrite on workers:\nrename it, or "
       "leave it out with `--exclude`. Of loose packages all files come along\n"
       "but those that look like private keys (`--include` brings them), of "
-      "directories\nwithout __init__.py the modules and packages in them." },
+      "directories\nwithout __init__.py the modules and packages in them. The "
+      "spec names the indexes of\nthe flags, else of pip's variables and "
+      "configuration files, without credentials. A\npylock.toml or "
+      "environment.yml of an earlier sync that the spec has not is "
+      "removed\nfrom `--output-dir`; a lock that cannot be made is a "
+      "problem, not a failure." },
     { "warm", CMD_WARM, cmd_warm, "[SOURCE...]",
       "build and upload what is missing, and install nothing",
       "A SOURCE is what `pkgsync wheel` takes, a wheel, or a spec (its path or "
@@ -40,7 +45,12 @@ const struct cmd cmds[] = {
       "built that exist as source distributions\nonly; loose modules of an "
       "environment are not packed. Everything is tried; the exit\nstatus is 1 "
       "if anything failed. The summary is added to the file named by\n"
-      "GITHUB_STEP_SUMMARY as well." },
+      "GITHUB_STEP_SUMMARY as well.\nA requirements file may be a URL, and is "
+      "read as pip reads it: what is taken has\none of the sha256 that its line "
+      "gives by --hash, --require-hashes wants one on\neach line of every file, "
+      "-c holds for what is built as well, and --no-binary,\n--only-binary and "
+      "--pre choose. Other hashes, options of one requirement beside\n--hash, "
+      "and constraints by address are refused." },
     { "levels", CMD_LEVELS, cmd_levels, "",
       "print the rules by which packages get their level", NULL },
     { "install", CMD_INSTALL, cmd_install, "SPEC",
