@@ -22,7 +22,8 @@ import shlex
 import signal
 import sys
 import tempfile
-from collections.abc import Generator, Mapping
+import time
+from collections.abc import Awaitable, Generator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
@@ -35,7 +36,7 @@ from distributed.deploy.utils import nprocesses_nthreads
 
 from ._errors import PackageSyncError
 from ._install import ERRAND, Errand
-from .dask import PackageSync
+from .dask import PackageSync, counted, installed_text
 
 logger = logging.getLogger("distributed.pkgsync")
 
@@ -46,6 +47,7 @@ DASK_SPEC = (
     "'distributed.cli.dask_spec',run_name='__main__',alter_sys=True)"
 )
 START_TIMEOUT_S = 60
+STILL_S = 15
 END_TIMEOUT_S = 5
 
 
@@ -165,6 +167,25 @@ class _Synchronized:
         """Before anything starts; the client's own environment needs nothing."""
         return []
 
+    async def _told(self, where: str, work: Awaitable[dict[str, Any]]) -> Any:
+        """The report of `work`, and progress until it is there."""
+        assert self.package_sync
+        tell = self.package_sync._progress
+        count = len(self.package_sync.spec["packages"])
+        tell(
+            "%s: installing what differs of %s ..." % (where, counted(count, "package"))
+        )
+        began = time.monotonic()
+        task = asyncio.ensure_future(work)
+        try:
+            while not (await asyncio.wait([task], timeout=STILL_S))[0]:
+                tell("%s: installing, %d s ..." % (where, time.monotonic() - began))
+        finally:
+            task.cancel()  # if it is us that are
+        report = await task
+        tell("%s; done in %d s" % (installed_text(report), time.monotonic() - began))
+        return report
+
     async def _start(self) -> None:
         if self._started_once:
             await super()._start()  # type: ignore[misc]
@@ -189,6 +210,7 @@ class _Synchronized:
             security=self.security,  # type: ignore[attr-defined]
             set_as_default=False,
         ) as client:
+            plugin._follow(client)
             await client.register_plugin(plugin)
 
     def resync(self) -> Any:
@@ -268,7 +290,7 @@ class SSHCluster(_Synchronized, SpecCluster):  # type: ignore[misc]
         return list(
             await asyncio.gather(
                 *(
-                    _ready_by_ssh(host, python, connect, errand)
+                    self._told(host, _ready_by_ssh(host, python, connect, errand))
                     for (host, python), connect in once.items()
                 )
             )
@@ -465,6 +487,7 @@ class InterpreterCluster(_Synchronized, SpecCluster):  # type: ignore[misc]
         ip: str | None = None,
         scheduler_port: int = 0,
         dashboard_address: str | None = None,
+        diagnostics_port: int | None = None,
         worker_dashboard_address: str | None = None,
         services: Mapping[str, Any] | None = None,
         worker_services: Mapping[str, Any] | None = None,
@@ -504,6 +527,8 @@ class InterpreterCluster(_Synchronized, SpecCluster):  # type: ignore[misc]
                 "protocol": "inproc is for threads of this process",
             },
         )
+        if diagnostics_port is not None:  # what older versions called it
+            dashboard_address = ":%d" % diagnostics_port
         own = _accepted_by(SpecCluster)
         ours = {name: kwargs.pop(name) for name in sorted(own & set(kwargs))}
         known = _accepted_by(distributed.Nanny, distributed.Worker, Server)
@@ -559,7 +584,7 @@ class InterpreterCluster(_Synchronized, SpecCluster):  # type: ignore[misc]
         )
 
     async def _make_ready(self, errand: bytes) -> list[dict[str, Any]]:
-        return [await _ready_here(self._python, errand)]
+        return [await self._told(self._python, _ready_here(self._python, errand))]
 
 
 @overload

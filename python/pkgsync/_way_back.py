@@ -87,8 +87,10 @@ def _places(name: str, data_of: str) -> list[str]:
     parts = PurePosixPath(name).parts
     if not parts or ".." in parts or name.startswith("/"):
         return []  # no installer takes it
+    # uv unpacks a .data there first.
+    unpacked = [os.path.join(site, *parts) for site in _sites()]
     if not parts[0].endswith(".data") or len(parts) < 3:
-        return [os.path.join(site, *parts) for site in _sites()]
+        return unpacked
     rest = parts[2:]
     roots = {
         "purelib": _sites(),
@@ -97,7 +99,7 @@ def _places(name: str, data_of: str) -> list[str]:
         "data": [sysconfig.get_path("data")],
         "headers": [_headers(data_of)],
     }
-    return [os.path.join(root, *rest) for root in roots.get(parts[1], [])]
+    return unpacked + [os.path.join(root, *rest) for root in roots.get(parts[1], [])]
 
 
 def targets_of_wheel(wheel: Path) -> set[str]:
@@ -144,6 +146,8 @@ def targets_of_trial(trial: Path) -> set[str]:
                     for site in _sites()
                     for added in ADDED
                 )
+                data = parts[0][: -len(".dist-info")] + ".data"
+                targets.update(os.path.join(site, data) for site in _sites())
     for path in [t for t in targets if t.endswith(".py")]:
         targets.update(_compiled(path))
     return targets
