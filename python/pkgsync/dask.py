@@ -15,11 +15,14 @@ or, for a cluster that runs already,
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from distributed import Client
 from distributed.diagnostics.plugin import SchedulerPlugin
 
 from ._environment import Payload
@@ -43,6 +46,23 @@ __all__ = [
 ]
 
 OURSELVES = "pkgsync"
+SENT_ONCE_S = 1  # it may be pickled twice for one registration
+
+
+def counted(count: int, what: str) -> str:
+    return "%d %s%s" % (count, what, "" if count == 1 else "s")
+
+
+def installed_text(report: Mapping[str, Any]) -> str:
+    """Of a host's report, in one line."""
+    if not report["changed"]:
+        return "%s: nothing to install in %s" % (report["host"], report["prefix"])
+    return "%s: installed %s in %s with %s" % (
+        report["host"],
+        counted(len(report["changed"]), "package"),
+        report["prefix"],
+        report["method"],
+    )
 
 
 def _listed(values: Iterable[str]) -> list[str]:
@@ -149,6 +169,8 @@ class PackageSync(SchedulerPlugin):  # type: ignore[misc]
         self._how = {"allow_sdist": allow_sdist, "use_program": use_program}
         self._answer: dict[str, Any] = {}
         self._payload: Payload = {}
+        self._sent = 0.0
+        self._heard: set[float] = set()
         self.refresh()
 
     def refresh(self) -> PackageSync:
@@ -221,8 +243,36 @@ class PackageSync(SchedulerPlugin):  # type: ignore[misc]
     async def _reports(self, client: Any) -> list[dict[str, Any]]:
         return [message for _, message in await client.get_events(TOPIC)]
 
+    # Progress on the hosts: they tell the scheduler, and that tells us.
+
+    def _follow(self, client: Any) -> None:
+        client.subscribe_topic(TOPIC, self._hear)
+
+    def _hear(self, event: tuple[float, Any]) -> None:
+        stamp, message = event
+        if stamp in self._heard or not isinstance(message, dict):
+            return
+        self._heard.add(stamp)
+        if message.get("error"):
+            self._progress(str(message["error"]).partition("\n")[0])
+        elif message.get("changed"):
+            self._progress(
+                "%s, after %d s" % (installed_text(message), time.time() - self._sent)
+            )
+
+    def _say_sent(self) -> None:
+        self._sent = time.time()
+        self._progress(
+            "to the cluster: %s; its hosts install what differs ..."
+            % counted(len(self._payload["document"]["packages"]), "package")
+        )
+        with contextlib.suppress(ValueError):  # there is none
+            self._follow(Client.current())
+
     def __reduce__(self) -> tuple[Any, ...]:
         """What is sent is not this, but what works on a bare worker."""
+        if time.time() - self._sent > SENT_ONCE_S:
+            self._say_sent()
         return SchedulerSync(self._payload).__reduce__()
 
     def __repr__(self) -> str:

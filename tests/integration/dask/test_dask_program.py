@@ -89,6 +89,26 @@ class Program(ClusterCase):
         self.assertNotIn("BROKEN", "\n".join(self.lines))
         self.assertTrue([line for line in self.lines if "edited: failed" in line])
 
+    def test_what_hosts_install_is_told_while_they_do(self):
+        python = self.environment("bare", bare=True)
+        with Cluster(package_sync=self.options(), worker_python=python,
+                     n_workers=1) as cluster:
+            told = "\n".join(self.lines)
+            self.assertRegex(told, "bare/bin/python: installing what differs of ")
+            self.assertRegex(told, r"installed \d+ packages in \S+ with uv; done in ")
+            del self.lines[:]
+            EDITED.write_text("value = 2\n")
+            with cluster.get_client() as client:
+                plugin = self.plugin()
+                client.register_plugin(plugin)
+                self.wait_for("the report", lambda: [
+                    line for line in self.lines
+                    if "installed 1 package in" in line and ", after " in line])
+                told = [line for line in self.lines if "installed 1 package" in line]
+                self.assertEqual(len(told), 1, self.lines)
+                self.assertTrue([line for line in self.lines
+                                 if line.startswith("to the cluster: ")])
+
     def test_modules_that_lie_about_can_be_left_out(self):
         def names(plugin):
             return {package["name"] for package in plugin.spec["packages"]}
