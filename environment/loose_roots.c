@@ -256,7 +256,7 @@ static void consider_root(struct ps_loose_search *s, const char *path,
                           bool is_cwd)
 {
     const char *real = NULL;
-    bool relative = false;
+    bool relative = path[0] != '/' && path[0] != '\0';
     struct stat st;
 
     if (path[0] != '/') {

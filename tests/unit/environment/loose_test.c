@@ -624,7 +624,7 @@ static void reads_the_path_as_an_interpreter_does(void **state)
 
     make(f, "w/a.py w/lib/b.py w/lib/sub/__init__.py x.zip");
     f->path[0] = "";
-    f->path[1] = "lib";
+    f->path[1] = "../w/lib";
     f->path[2] = at(f, "x.zip");
     f->options.path = f->path;
     f->options.cwd = at(f, "w");
@@ -633,6 +633,7 @@ static void reads_the_path_as_an_interpreter_does(void **state)
     expect_files(f, "a.py b.py sub/__init__.py");
     expect_problem(f, "x.zip", "modules in archives are not brought along");
     assert_true(ps_str_ends(ps_str_from(f->found.roots[1]), "/w/lib"));
+    assert_null(strstr(f->found.roots[1], ".."));
     assert_int_equal(f->found.problem_count, 1);
     f->options.cwd = NULL;
     assert_ok(ps_loose_find(&f->arena, &f->options, &f->found, &f->err),
