@@ -21,24 +21,24 @@ static int compare_files(const void *a, const void *b)
 /* The largest, that many of them, as "'path' (1.5 MiB)". */
 static const char *largest(struct ps_loose_search *s, size_t count)
 {
-    PS_AUTO_FREE const struct ps_loose_file **top =
-        ps_calloc(count + 1, sizeof(*top));
+    PS_AUTO_FREE struct ps_loose_file *top = ps_calloc(count + 1, sizeof(*top));
     const char *text = "";
 
     for (size_t i = 0; i < s->file_count; i++) {
         size_t at = count;
 
-        while (at > 0 && (!top[at - 1] || top[at - 1]->size < s->files[i].size))
+        while (at > 0 &&
+               (!top[at - 1].path || top[at - 1].size < s->files[i].size))
             at--;
         if (at == count)
             continue;
         memmove(top + at + 1, top + at, (count - at - 1) * sizeof(*top));
-        top[at] = &s->files[i];
+        top[at] = s->files[i];
     }
-    for (size_t i = 0; i < count && top[i]; i++)
-        text = ps_arena_format(s->arena, "%s%s'%s' (%s)", text,
-                               i > 0 ? ", " : "", top[i]->path,
-                               ps_arena_size(s->arena, top[i]->size));
+    for (size_t i = 0; i < count && top[i].path; i++)
+        text =
+            ps_arena_format(s->arena, "%s%s'%s' (%s)", text, i > 0 ? ", " : "",
+                            top[i].path, ps_arena_size(s->arena, top[i].size));
     return text;
 }
 
