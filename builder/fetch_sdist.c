@@ -19,15 +19,23 @@
 
 extern const char ps_find_sdist_py[]; /* scripts/find_sdist.py */
 
-static int find(struct ps_arena *arena, const struct ps_fetch *f,
-                const char *requirement, const struct ps_hash_list *hashes,
-                const char *dest, struct ps_buf *name, struct ps_error *err)
+/* What is wanted, and where it is put at first. */
+struct wanted {
+    const struct ps_fetch *f;
+    const char *requirement;
+    const struct ps_hash_list *hashes; /* NULL: any */
+    const char *dest;
+};
+
+static int find(struct ps_arena *arena, const struct wanted *w,
+                struct ps_buf *name, struct ps_error *err)
 {
+    const struct ps_fetch *f = w->f;
     PS_AUTO_BUF struct ps_buf question = PS_BUF_INIT(PS_MIB(1));
     PS_CLEANUP(ps_args_release) struct ps_args args = { .items = NULL };
     PS_AUTO_FREE struct ps_tail *tail = ps_calloc(1, sizeof(*tail));
     struct ps_process_result result = { .exit_status = 0 };
-    struct ps_process_spec spec = { .cwd = dest,
+    struct ps_process_spec spec = { .cwd = w->dest,
                                     .out = name,
                                     .sink = ps_tail_sink,
                                     .sink_user = tail,
@@ -43,8 +51,8 @@ static int find(struct ps_arena *arena, const struct ps_fetch *f,
     ps_args_add(&args, "-S");
     ps_args_add(&args, "-c");
     ps_args_add(&args, ps_find_sdist_py);
-    ps_args_add(&args, dest);
-    ps_add_question(&question, requirement, hashes);
+    ps_args_add(&args, w->dest);
+    ps_add_question(&question, w->requirement, w->hashes);
     ps_args_add(&args, ps_buf_z(&question));
     ps_args_add_index(&args, f->index);
     ps_args_add_all(&args, f->options);
@@ -60,19 +68,18 @@ static int find(struct ps_arena *arena, const struct ps_fetch *f,
         return ps_fail(err, PS_ENOTFOUND,
                        "the index has neither a wheel nor a source "
                        "distribution of '%s' for this interpreter",
-                       requirement);
+                       w->requirement);
     if (result.exit_status != 0 || result.term_signal != 0)
-        return ps_fail(err, PS_EIO, "find the sdist of '%s': %s", requirement,
-                       ps_tail_last_line(arena, tail));
+        return ps_fail(err, PS_EIO, "find the sdist of '%s': %s",
+                       w->requirement, ps_tail_last_line(arena, tail));
     return PS_OK;
 }
 
 /* Give the file its place, by its hash. */
-static int keep(struct ps_arena *arena, const struct ps_fetch *f,
-                const char *dest, const struct ps_hash_list *hashes,
+static int keep(struct ps_arena *arena, const struct wanted *w,
                 struct ps_str name, const char **path, struct ps_error *err)
 {
-    PS_AUTO_FREE char *from = ps_format("%s/%.*s", dest, PS_STR_FMT(name));
+    PS_AUTO_FREE char *from = ps_format("%s/%.*s", w->dest, PS_STR_FMT(name));
     PS_AUTO_FREE char *dir = NULL;
     struct ps_sha256 digest;
     char hex[PS_SHA256_HEX_SIZE];
@@ -86,13 +93,13 @@ static int keep(struct ps_arena *arena, const struct ps_fetch *f,
     rc = ps_sha256_file(from, SDIST_MAX, &digest, NULL, err);
     if (rc < 0)
         return rc;
-    if (hashes && !ps_hash_list_has(hashes, &digest))
+    if (w->hashes && !ps_hash_list_has(w->hashes, &digest))
         return ps_fail(err, PS_EINTEGRITY,
                        "'%.*s' of the index has none of the hashes that are "
                        "asked for",
                        PS_STR_FMT(name));
     ps_sha256_hex(&digest, hex);
-    dir = ps_format("%s/sdists/%s", f->cache_dir, hex);
+    dir = ps_format("%s/sdists/%s", w->f->cache_dir, hex);
     rc = ps_mkdirs(dir, 0700, err);
     if (rc < 0)
         return rc;
@@ -109,6 +116,7 @@ int ps_fetch_sdist(struct ps_arena *arena, const struct ps_fetch *f,
     PS_AUTO_BUF struct ps_buf name = PS_BUF_INIT(4096);
     PS_AUTO_FREE char *parent = ps_format("%s/tmp", f->cache_dir);
     PS_AUTO_FREE char *dest = NULL;
+    struct wanted w = { .f = f, .requirement = requirement, .hashes = hashes };
     struct ps_error ignored = PS_ERROR_INIT;
     int rc = ps_check_requirement(requirement, err);
 
@@ -116,10 +124,10 @@ int ps_fetch_sdist(struct ps_arena *arena, const struct ps_fetch *f,
         rc = ps_make_temp_dir(parent, "sdist-", &dest, err);
     if (rc < 0)
         return rc;
-    rc = find(arena, f, requirement, hashes, dest, &name, err);
+    w.dest = dest;
+    rc = find(arena, &w, &name, err);
     if (rc == PS_OK)
-        rc = keep(arena, f, dest, hashes, ps_str_trim(ps_buf_str(&name)), path,
-                  err);
+        rc = keep(arena, &w, ps_str_trim(ps_buf_str(&name)), path, err);
     (void)!ps_remove_tree_at(AT_FDCWD, dest, &ignored);
     return rc;
 }
