@@ -428,7 +428,10 @@ def pytest_sessionstart(session):
     """Every example asks the driver a few times: a fifth of packaging's 300."""
     sys.path.insert(0, str(session.config.rootpath))
     strategies = importlib.import_module("tests.property.strategies")
-    strategies.SETTINGS = hypothesis.settings(max_examples=60, deadline=None)
+    # How many inputs a strategy of packaging's throws away is not our business.
+    strategies.SETTINGS = hypothesis.settings(
+        max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+    )
 
 
 def pytest_collection_modifyitems(config, items):
