@@ -59,47 +59,18 @@ static int question(const struct ps_fetch *f, struct ps_buf *out,
 static int ask(struct ps_arena *arena, const struct ps_fetch *f,
                bool wheels_only, struct ps_buf *answer, struct ps_error *err)
 {
-    PS_CLEANUP(ps_args_release) struct ps_args args = { .items = NULL };
-    PS_AUTO_FREE struct ps_tail *tail = ps_calloc(1, sizeof(*tail));
+    static const char *const only_wheels[] = { "--only-binary", ":all:", NULL };
     PS_AUTO_BUF struct ps_buf input = PS_BUF_INIT(QUESTION_MAX);
-    struct ps_process_result result = { .exit_status = 0 };
-    struct ps_process_spec spec = { .cwd = "/",
-                                    .out = answer,
-                                    .sink = ps_tail_sink,
-                                    .sink_user = tail,
-                                    .wall_limit_ms = FIND_LIMIT_MS,
-                                    .ends_with_us = true };
-    const char *pip = NULL;
+    struct ps_pip_script script = { .code = ps_find_files_py,
+                                    .args = wheels_only ? only_wheels : NULL,
+                                    .cwd = "/",
+                                    .limit_ms = FIND_LIMIT_MS,
+                                    .what = "ask the index" };
+    int status = 0;
     int rc = question(f, &input, err);
 
-    if (rc == PS_OK)
-        rc = ps_fetch_pip(arena, f->python, f->cache_dir, f->cancel, &pip, err);
-    if (rc < 0)
-        return rc;
-    ps_args_add(&args, f->python->base_executable);
-    ps_args_add(&args, "-I");
-    ps_args_add(&args, "-S");
-    ps_args_add(&args, "-c");
-    ps_args_add(&args, ps_find_files_py);
-    if (wheels_only) {
-        ps_args_add(&args, "--only-binary");
-        ps_args_add(&args, ":all:");
-    }
-    ps_args_add_index(&args, f->index);
-    ps_args_add_all(&args, f->options);
-    spec.argv = args.items;
-    spec.env = ps_pip_environment(
-        arena, f->index, ps_arena_format(arena, "PKGSYNC_PIP=%s", pip));
-    spec.input = ps_buf_str(&input);
-    tail->next = f->log;
-    tail->next_user = f->log_user;
-    rc = ps_process_run(&spec, f->cancel, &result, err);
-    if (rc < 0)
-        return rc;
-    if (result.exit_status != 0 || result.term_signal != 0)
-        return ps_fail(err, PS_EIO, "ask the index: %s",
-                       ps_tail_last_line(arena, tail));
-    return PS_OK;
+    script.input = ps_buf_str(&input);
+    return rc < 0 ? rc : ps_pip_script(arena, f, &script, answer, &status, err);
 }
 
 /* Why there is no answer: the index, not the requirement. */

@@ -251,6 +251,49 @@ const char **ps_pip_environment(struct ps_arena *arena,
     return env;
 }
 
+int ps_pip_script(struct ps_arena *arena, const struct ps_fetch *f,
+                  const struct ps_pip_script *script, struct ps_buf *answer,
+                  int *status, struct ps_error *err)
+{
+    PS_CLEANUP(ps_args_release) struct ps_args args = { .items = NULL };
+    PS_AUTO_FREE struct ps_tail *tail = ps_calloc(1, sizeof(*tail));
+    struct ps_process_result result = { .exit_status = 0 };
+    struct ps_process_spec spec = { .cwd = script->cwd,
+                                    .input = script->input,
+                                    .out = answer,
+                                    .sink = ps_tail_sink,
+                                    .sink_user = tail,
+                                    .wall_limit_ms = script->limit_ms,
+                                    .ends_with_us = true };
+    const char *pip = NULL;
+    int rc = ps_fetch_pip(arena, f->python, f->cache_dir, f->cancel, &pip, err);
+
+    if (rc < 0)
+        return rc;
+    ps_args_add(&args, f->python->base_executable);
+    ps_args_add(&args, "-I");
+    ps_args_add(&args, "-S");
+    ps_args_add(&args, "-c");
+    ps_args_add(&args, script->code);
+    ps_args_add_all(&args, script->args);
+    ps_args_add_index(&args, f->index);
+    ps_args_add_all(&args, f->options);
+    spec.argv = args.items;
+    spec.env = ps_pip_environment(
+        arena, f->index, ps_arena_format(arena, "PKGSYNC_PIP=%s", pip));
+    tail->next = f->log;
+    tail->next_user = f->log_user;
+    rc = ps_process_run(&spec, f->cancel, &result, err);
+    if (rc < 0)
+        return rc;
+    *status = result.exit_status;
+    if (result.term_signal != 0 ||
+        (result.exit_status != 0 && result.exit_status != script->expected))
+        return ps_fail(err, PS_EIO, "%s: %s", script->what,
+                       ps_tail_last_line(arena, tail));
+    return PS_OK;
+}
+
 static void pip_args(const struct ps_fetch *f, const char *pip,
                      const char *dest, const char *log_path, struct ps_args *a)
 {

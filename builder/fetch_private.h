@@ -28,6 +28,24 @@ const char **ps_pip_environment(struct ps_arena *arena,
                                 const struct ps_index *index,
                                 const char *further);
 
+/* A script that asks an index with the modules of pip. */
+struct ps_pip_script {
+    const char *code;
+    const char *const *args; /* before the index's options; NULL-terminated */
+    const char *cwd;
+    struct ps_str input; /* its standard input */
+    uint64_t limit_ms;
+    int expected;     /* an exit status beside 0 that is an answer; 0: none */
+    const char *what; /* for the message: "ask the index" */
+};
+
+/* Run it in the interpreter, without anything of an environment; *answer gets
+ * its output and *status its exit status.  PS_EIO with its last words. */
+PS_MUST_USE int ps_pip_script(struct ps_arena *arena, const struct ps_fetch *f,
+                              const struct ps_pip_script *script,
+                              struct ps_buf *answer, int *status,
+                              struct ps_error *err);
+
 /* A document of the cache that is believed for keep_s seconds; false: there is
  * none, or it is too old.  Not being able to keep one costs time only. */
 bool ps_note_read(const char *path, uint64_t keep_s, json_t **out);

@@ -30,49 +30,29 @@ struct wanted {
 static int find(struct ps_arena *arena, const struct wanted *w,
                 struct ps_buf *name, struct ps_error *err)
 {
-    const struct ps_fetch *f = w->f;
     PS_AUTO_BUF struct ps_buf question = PS_BUF_INIT(PS_MIB(1));
-    PS_CLEANUP(ps_args_release) struct ps_args args = { .items = NULL };
-    PS_AUTO_FREE struct ps_tail *tail = ps_calloc(1, sizeof(*tail));
-    struct ps_process_result result = { .exit_status = 0 };
-    struct ps_process_spec spec = { .cwd = w->dest,
-                                    .out = name,
-                                    .sink = ps_tail_sink,
-                                    .sink_user = tail,
-                                    .wall_limit_ms = FIND_LIMIT_MS,
-                                    .ends_with_us = true };
-    const char *pip = NULL;
-    int rc = ps_fetch_pip(arena, f->python, f->cache_dir, f->cancel, &pip, err);
+    const char *args[] = { w->dest, NULL, NULL };
+    struct ps_pip_script script = {
+        .code = ps_find_sdist_py,
+        .args = args,
+        .cwd = w->dest,
+        .limit_ms = FIND_LIMIT_MS,
+        .expected = NO_SDIST_STATUS,
+        .what =
+            ps_arena_format(arena, "find the sdist of '%s'", w->requirement),
+    };
+    int status = 0;
+    int rc = PS_OK;
 
-    if (rc < 0)
-        return rc;
-    ps_args_add(&args, f->python->base_executable);
-    ps_args_add(&args, "-I");
-    ps_args_add(&args, "-S");
-    ps_args_add(&args, "-c");
-    ps_args_add(&args, ps_find_sdist_py);
-    ps_args_add(&args, w->dest);
     ps_add_question(&question, w->requirement, w->hashes);
-    ps_args_add(&args, ps_buf_z(&question));
-    ps_args_add_index(&args, f->index);
-    ps_args_add_all(&args, f->options);
-    spec.argv = args.items;
-    spec.env = ps_pip_environment(
-        arena, f->index, ps_arena_format(arena, "PKGSYNC_PIP=%s", pip));
-    tail->next = f->log;
-    tail->next_user = f->log_user;
-    rc = ps_process_run(&spec, f->cancel, &result, err);
-    if (rc < 0)
-        return rc;
-    if (result.exit_status == NO_SDIST_STATUS)
+    args[1] = ps_buf_z(&question);
+    rc = ps_pip_script(arena, w->f, &script, name, &status, err);
+    if (rc == PS_OK && status == NO_SDIST_STATUS)
         return ps_fail(err, PS_ENOTFOUND,
                        "the index has neither a wheel nor a source "
                        "distribution of '%s' for this interpreter",
                        w->requirement);
-    if (result.exit_status != 0 || result.term_signal != 0)
-        return ps_fail(err, PS_EIO, "find the sdist of '%s': %s",
-                       w->requirement, ps_tail_last_line(arena, tail));
-    return PS_OK;
+    return rc;
 }
 
 /* Give the file its place, by its hash. */

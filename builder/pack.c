@@ -204,17 +204,23 @@ static int look_up(struct ps_pack *p, struct ps_pack_item *item,
     return PS_OK;
 }
 
-int ps_pack_plan(struct ps_arena *arena, const struct ps_pack_options *options,
-                 struct ps_pack_plan *out, struct ps_error *err)
+static struct ps_pack begin(struct ps_arena *arena,
+                            const struct ps_pack_options *options)
 {
-    PS_CLEANUP(cleanup_pack)
-    struct ps_pack p = {
+    return (struct ps_pack){
         .arena = arena,
         .options = options,
         .name = options->name ? options->name : PS_PACK_NAME,
         .tag = PURE_TAG,
         .cache = { .dir = -1 },
     };
+}
+
+int ps_pack_plan(struct ps_arena *arena, const struct ps_pack_options *options,
+                 struct ps_pack_plan *out, struct ps_error *err)
+{
+    PS_CLEANUP(cleanup_pack)
+    struct ps_pack p = begin(arena, options);
 
     if (prepare(&p, err) < 0)
         return err->code;
@@ -268,13 +274,7 @@ int ps_pack_wheel(struct ps_arena *arena, const struct ps_pack_options *options,
                   int out_dir, struct ps_wheel_info *out, struct ps_error *err)
 {
     PS_CLEANUP(cleanup_pack)
-    struct ps_pack p = {
-        .arena = arena,
-        .options = options,
-        .name = options->name ? options->name : PS_PACK_NAME,
-        .tag = PURE_TAG,
-        .cache = { .dir = -1 },
-    };
+    struct ps_pack p = begin(arena, options);
     PS_AUTO_FD int fd = -1;
     int rc = 0;
 
